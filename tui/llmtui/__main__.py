@@ -1,0 +1,6 @@
+"""`python -m llmtui` is `llmtui`."""
+
+from llmtui.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Text into terminal lines: safe, wrapped, Chinese included."""

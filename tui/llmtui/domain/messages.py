@@ -1,0 +1,40 @@
+"""Messages of a conversation. Identity (`id`, `parent_id`) belongs to storage; engines see role and content only."""
+
+from typing import Literal
+
+import msgspec
+
+Role = Literal["system", "user", "assistant"]
+
+
+class ChatMessage(msgspec.Struct, frozen=True):
+    """What an engine is given: one turn's role and its text."""
+
+    role: Role
+    content: str
+
+
+class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """One stored message. A regenerated, edited or branched message is a sibling under the same parent.
+
+    Attributes:
+        id: unique within its transcript.
+        parent_id: the message it follows; None for the first.
+        created_at: UTC, ISO 8601.
+        model: the name of the model that wrote it; None for the user's own.
+        finish_reason: why the answer ended; None for the user's own.
+        error: what went wrong, when the answer ended in an error.
+    """
+
+    id: str
+    parent_id: str | None
+    role: Role
+    content: str
+    created_at: str
+    model: str | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+
+    def as_chat(self) -> ChatMessage:
+        """Role and content alone."""
+        return ChatMessage(role=self.role, content=self.content)

@@ -1,0 +1,96 @@
+"""What is known of a model: from its file's header before loading, and from the engine after."""
+
+from typing import Literal
+
+import msgspec
+
+ModelSource = Literal["demo", "file", "folder"]
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A model as listed, read from its header only.
+
+    Attributes:
+        name: what the user types; unique in a listing.
+        path: the file, or the first part of a split model.
+        parts: all files of the model, `path` first.
+        size_bytes: of all parts on disk.
+        parameters: sum of the elements of all tensors.
+        quantisation: as the file type says, e.g. `Q4_K_M`.
+        trained_context: tokens the model was trained on.
+        problem: why it cannot be loaded, when the header already says so.
+    """
+
+    name: str
+    path: str
+    parts: tuple[str, ...]
+    source: ModelSource
+    size_bytes: int
+    modified_ns: int
+    title: str | None = None
+    architecture: str | None = None
+    parameters: int | None = None
+    quantisation: str | None = None
+    trained_context: int | None = None
+    problem: str | None = None
+
+
+class MemoryParts(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes per component as llama.cpp's own log reports them; None where the log did not say."""
+
+    weights_bytes: int | None = None
+    kv_bytes: int | None = None
+    recurrent_bytes: int | None = None
+    compute_bytes: int | None = None
+    output_bytes: int | None = None
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Sum of the known parts; None when none is known."""
+        known = [getattr(self, name) for name in self.__struct_fields__ if getattr(self, name) is not None]
+        return sum(known) if known else None
+
+
+class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine granted, which may be less than was asked.
+
+    Attributes:
+        name: as the user chose it.
+        description: the engine's one line, e.g. `qwen2 0.5B Q4_0`.
+        engine: `llama.cpp`, `scripted`, later `ollama` and `openai`.
+        engine_build: version of the engine, for the manifest.
+        context_size: tokens one slot may hold.
+        trained_context: tokens the model was trained on.
+        load_s: model load and context creation, without any prefill.
+        weights_read_per_token_bytes: bytes of weights a decode step reads; for `bandwidth_fraction`.
+        kv_bytes_per_token: growth of the KV cache a token; 0 for recurrent models.
+        template_source: `model`, or `fallback: …` with the reason in words.
+        template_sha256: of the template's text.
+        vocabulary_size: number of tokens.
+        pid: of the process that holds the model; None for servers.
+        threads: that decode uses; None where unknown.
+        fingerprint: sha256 over the file's size and evenly spaced samples of its bytes; tells quantisations and
+            fine-tunes apart without reading gigabytes.
+        recurrent: the state has a fixed size, so no prefix of it can be cut.
+    """
+
+    name: str
+    description: str
+    engine: str
+    engine_build: str
+    context_size: int
+    trained_context: int | None = None
+    architecture: str | None = None
+    quantisation: str | None = None
+    load_s: float | None = None
+    memory: MemoryParts = MemoryParts()
+    weights_read_per_token_bytes: int | None = None
+    kv_bytes_per_token: float | None = None
+    template_source: str | None = None
+    template_sha256: str | None = None
+    vocabulary_size: int | None = None
+    pid: int | None = None
+    threads: int | None = None
+    path: str | None = None
+    fingerprint: str | None = None
+    recurrent: bool = False

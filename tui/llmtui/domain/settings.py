@@ -1,0 +1,57 @@
+"""Settings of a turn (sampling) and of a loaded model (runtime). Frozen; a change makes a new value."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+NonNegative = Annotated[float, Meta(ge=0)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the next token is drawn.
+
+    Attributes:
+        temperature: 0 is greedy: the likeliest token, whatever the other fields say.
+        top_k: keep the k likeliest; 0 keeps all.
+        top_p: keep the smallest set whose probability reaches p; 1 keeps all.
+        min_p: drop tokens below this share of the likeliest; 0 drops none.
+        repeat_penalty: divide the logits of recent tokens by this; 1 changes nothing.
+        repeat_last_n: how many recent tokens the penalty looks at.
+        seed: None draws one, and the manifest records which.
+        max_tokens: generate at most this many; None until the context is full.
+        stop: strings that end the answer; they are not part of it.
+        ignore_eos: go on after the end token (benchmarks).
+    """
+
+    temperature: NonNegative = 0.7
+    top_k: Annotated[int, Meta(ge=0)] = 40
+    top_p: Fraction = 0.95
+    min_p: Fraction = 0.05
+    repeat_penalty: Annotated[float, Meta(gt=0)] = 1.0
+    repeat_last_n: Annotated[int, Meta(ge=0)] = 64
+    seed: Annotated[int, Meta(ge=0, le=0xFFFFFFFE)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
+
+
+class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a model is loaded.
+
+    Attributes:
+        context: tokens per slot; None takes the trained context, at most 8,192.
+        threads: None takes the physical cores this process may use.
+        gpu_layers: None offloads all when the build has a GPU back end; 0 none.
+        batch: tokens of a prompt evaluated at once, which is also how often a prefill can be cancelled.
+        slots: sequences in flight.
+        mmap: map the file instead of reading it.
+    """
+
+    context: Annotated[int, Meta(ge=16)] | None = None
+    threads: Annotated[int, Meta(ge=1, le=1024)] | None = None
+    gpu_layers: Annotated[int, Meta(ge=0)] | None = None
+    batch: Annotated[int, Meta(ge=1)] = 512
+    slots: Annotated[int, Meta(ge=1, le=256)] = 1
+    mmap: bool = True

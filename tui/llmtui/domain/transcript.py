@@ -1,0 +1,118 @@
+"""Records of a transcript file: one JSON object a line, appended as things happen, never changed."""
+
+import msgspec
+
+from llmtui.domain.events import FinishReason
+from llmtui.domain.messages import Message
+from llmtui.domain.metrics import TurnMetrics
+from llmtui.domain.settings import Runtime, Sampling
+
+SCHEMA = "llmtui.transcript/1"
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an answer came from, so that it can be had again.
+
+    Attributes:
+        context_asked, context_granted: tokens.
+        rendered_sha256: of the rendered prompt.
+        model_fingerprint: see `LoadedModel.fingerprint`.
+        seed: the one used, also when it was drawn.
+    """
+
+    model: str
+    engine: str
+    engine_build: str
+    llmtui: str
+    model_path: str | None = None
+    model_fingerprint: str | None = None
+    quantisation: str | None = None
+    template_source: str | None = None
+    template_sha256: str | None = None
+    rendered_sha256: str | None = None
+    sampling: Sampling = Sampling()
+    runtime: Runtime = Runtime()
+    seed: int | None = None
+    context_asked: int | None = None
+    context_granted: int | None = None
+    cache_miss_at: int | None = None
+
+
+class ChatRecord(msgspec.Struct, frozen=True, kw_only=True, tag="chat", tag_field="record"):
+    """The file's first line."""
+
+    id: str
+    created_at: str
+    llmtui: str
+    schema: str = SCHEMA
+
+
+class MessageRecord(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_field="record"):
+    """A finished message of either side."""
+
+    message: Message
+
+
+class PartialRecord(msgspec.Struct, frozen=True, kw_only=True, tag="partial", tag_field="record"):
+    """What came of an answer since its last partial record; joined, they are the answer so far.
+
+    Attributes:
+        id: of the message it will become.
+        parent_id: of the message it answers.
+        offset: characters of the answer before `text`.
+    """
+
+    id: str
+    parent_id: str
+    model: str
+    offset: int
+    text: str
+    created_at: str
+
+
+class TurnRecord(msgspec.Struct, frozen=True, kw_only=True, tag="turn", tag_field="record"):
+    """What a turn cost and where it came from.
+
+    Attributes:
+        message_id: of the answer.
+        summary: the line shown under the answer.
+    """
+
+    message_id: str
+    finish_reason: FinishReason
+    metrics: TurnMetrics
+    manifest: Manifest
+    summary: str
+
+
+class HeadRecord(msgspec.Struct, frozen=True, kw_only=True, tag="head", tag_field="record"):
+    """Which message the conversation now ends with."""
+
+    message_id: str
+
+
+class EndRecord(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="record"):
+    """The chat was closed in order."""
+
+    ended_at: str
+
+
+Record = ChatRecord | MessageRecord | PartialRecord | TurnRecord | HeadRecord | EndRecord
+
+
+class ChatSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the history.
+
+    Attributes:
+        title: the first words of the first question.
+        turns: answers in the file.
+        modified_ns: of the file.
+    """
+
+    id: str
+    path: str
+    title: str
+    created_at: str
+    modified_ns: int
+    turns: int
+    model: str | None

@@ -1,0 +1,1 @@
+"""Readings of host, process and GPU as immutable snapshots."""

@@ -1,0 +1,1 @@
+"""Files the user owns, in and out."""
