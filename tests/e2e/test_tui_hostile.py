@@ -15,9 +15,8 @@ MARKUP = "[red]x[/red] [@click=app.quit]x[/]"
 
 def hostile_chat(folder: Path) -> None:
     """A saved chat whose answer holds everything that a terminal or a markup parser would obey."""
-    question = Message(
-        id="q", parent_id=None, role="user", content="hostile question", created_at="2026-01-01T00:00:00Z"
-    )
+    at = "2026-01-01T00:00:00Z"
+    question = Message(id="q", parent_id=None, role="user", content="hostile question", created_at=at)
     answer = Message(
         id="a",
         parent_id="q",
