@@ -1,0 +1,138 @@
+"""`config.toml`: one frozen document, read once and passed on. API keys are never in it."""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from llmtui.domain.settings import Runtime, Sampling
+from llmtui.errors import ConfigError
+from llmtui.store.paths import Folders
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the user set; every field has a default, so that no file is needed.
+
+    Attributes:
+        model_folders: searched for `.gguf` files beside the data folder's `models`; relative ones start at the
+            current folder, `~` is the home folder.
+        default_model: taken when no model is named; None takes the demo model.
+        theme: a Textual theme's name.
+        keymap: action id to key.
+        sampling: defaults of a turn.
+        runtime: defaults of a load.
+        system: system message of a new chat.
+    """
+
+    model_folders: tuple[str, ...] = ("./models",)
+    default_model: str | None = None
+    theme: str | None = None
+    keymap: dict[str, str] = {}
+    sampling: Sampling = Sampling()
+    runtime: Runtime = Runtime()
+    system: str | None = None
+
+
+def load_config(folders: Folders) -> Config:
+    """Read the configuration; defaults when there is no file.
+
+    Raises:
+        ConfigError: naming file, line and field, and the field that was probably meant.
+    """
+    path = folders.config_file
+    text = _read(path)
+    if text is None:
+        return Config()
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            "The configuration is not valid TOML",
+            cause=f"{path}, {_toml_place(text, str(error))}",
+            remedy="Correct the line, or rename the file",
+        ) from error
+    try:
+        return msgspec.convert(document, Config, strict=True)
+    except msgspec.ValidationError as error:
+        raise _explained(path, text, document, str(error)) from error
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            "The configuration is not UTF-8 text",
+            cause=f"{path}, line {line}: byte 0x{error.object[error.start]:02x}",
+            remedy="Save the file as UTF-8",
+        ) from error
+    except IsADirectoryError as error:
+        raise ConfigError(
+            "The configuration is a folder, not a file", cause=str(path), remedy="Move the folder away"
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            "The configuration cannot be read",
+            cause=f"{path}: {error.strerror or error}",
+            remedy="Make the file readable, or point LLMTUI_CONFIG_DIR to another folder",
+        ) from error
+
+
+def _explained(path: Path, text: str, document: dict[str, Any], message: str) -> ConfigError:
+    """The validation error in terms of the file: msgspec knows the path in the document, not the line."""
+    problem, _, place = message.partition(" - at ")
+    keys = re.findall(r"[^.\[\]]+|\[[^\]]*\]", place.strip("`").removeprefix("$"))
+    keys = [key for key in keys if not key.startswith("[")]
+    if keys == ["keymap"] and isinstance(document.get("keymap"), dict):
+        keys += [key for key, value in document["keymap"].items() if not isinstance(value, str)][:1]
+    unknown = re.search(r"unknown field `(.+)`", problem)
+    remedy = "Correct the value"
+    if unknown:
+        known = _fields_at(keys)
+        keys = [*keys, unknown.group(1)]
+        problem = "unknown field"
+        near = difflib.get_close_matches(unknown.group(1), known, n=1)
+        remedy = f"Did you mean `{near[0]}`?" if near else f"Remove it; known here: {', '.join(known)}"
+    line = _line_of(text, keys)
+    where = f"{path}, line {line}" if line else str(path)
+    return ConfigError("The configuration is not valid", cause=f"{where}: `{'.'.join(keys)}`: {problem}", remedy=remedy)
+
+
+def _toml_place(text: str, message: str) -> str:
+    """`line 3, column 5: what`, from tomllib's `What (at line 3, column 5)`."""
+    what, _, place = message.rstrip(")").rpartition(" (at ")
+    return f"{place if place.startswith('line') else f'line {len(text.splitlines()) or 1}'}: {what or message}"
+
+
+def _fields_at(keys: list[str]) -> tuple[str, ...]:
+    holder = {"sampling": Sampling, "runtime": Runtime}.get(keys[0], Config) if keys else Config
+    return tuple(msgspec.structs.asdict(holder()))
+
+
+def _line_of(text: str, keys: list[str]) -> int | None:
+    """The line (from 1) that sets the key, or the nearest one above it in the document's tree."""
+    best: tuple[int, int] | None = None
+    table: list[str] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\[?([^\]]+)\]", line)
+        if header:
+            here = table = _dotted(header.group(1))
+        else:
+            assignment = re.match(r"""\s*((?:"[^"]*"|'[^']*'|[\w.\s-])+?)\s*=""", line)
+            if not assignment:
+                continue
+            here = [*table, *_dotted(assignment.group(1))]
+        if here == keys[: len(here)] and (best is None or len(here) > best[0]):
+            best = (len(here), number)
+    return best[1] if best else None
+
+
+def _dotted(text: str) -> list[str]:
+    parts: list[str] = re.findall(r"""\s*("[^"]*"|'[^']*'|[^.]+)\s*\.?""", text)
+    return [part.strip().strip("\"'") for part in parts]
