@@ -1,0 +1,241 @@
+"""A model's files described: its header as a `ModelInfo`, or in full as `ModelDetails`."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from llmtui.domain.models import ModelInfo, ModelSource
+from llmtui.domain.text import visible_line
+from llmtui.errors import ModelError
+from llmtui.store.gguf import GgufArray, GgufHeader, read_header, read_strings
+from llmtui.store.gguf_tables import FILE_TYPES
+
+SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf", re.IGNORECASE)
+NOT_MODELS = {
+    "mmproj": "a projector for images or sound",
+    "projector": "a projector for images or sound",
+    "adapter": "a LoRA adapter",
+    "imatrix": "an importance matrix",
+}
+_SPECIAL = re.compile(r"tokenizer\.ggml\.(\w+)_token_id")
+
+
+class TensorShare(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a model is of one tensor type.
+
+    Attributes:
+        size_bytes: 0 for types this program does not know.
+        share: of all known bytes, 0 to 1.
+    """
+
+    type: str
+    tensors: int
+    size_bytes: int
+    share: float
+
+
+class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a model's header says, without its big arrays.
+
+    Attributes:
+        metadata: every key; long arrays as `[string × 151936]`, the chat template left out.
+        special_tokens: role to token, e.g. `eos` to `<|im_end|>`.
+        template: text of the chat template; None when the file has none.
+        alignment: of the tensor data, in bytes.
+    """
+
+    info: ModelInfo
+    gguf_version: int
+    alignment: int
+    tensors: int
+    tensor_types: tuple[TensorShare, ...]
+    metadata: dict[str, str | int | float | bool]
+    special_tokens: dict[str, str]
+    template: str | None
+    licence: str | None
+
+
+def model_name(path: Path) -> str:
+    """What the user types: the file's stem, without the number of a part."""
+    split = SPLIT.fullmatch(path.name)
+    return visible_line(split["stem"] if split else path.name[: -len(path.suffix)] if path.suffix else path.name)
+
+
+def sibling_parts(path: Path) -> tuple[Path, ...]:
+    """All parts a model should have, whether or not they exist; the path alone when it is not split."""
+    split = SPLIT.fullmatch(path.name)
+    if not split or not 1 <= int(split["total"]) <= 1000:
+        return (path,)
+    stem, total, suffix = split["stem"], split["total"], path.suffix
+    return tuple(path.with_name(f"{stem}-{number:05}-of-{total}{suffix}") for number in range(1, int(total) + 1))
+
+
+def inspect(parts: Sequence[Path], *, name: str, source: ModelSource) -> ModelInfo:
+    """Describe a model from the headers of all its parts.
+
+    Raises:
+        ModelError: a part is missing or damaged, or the file is no language model.
+    """
+    missing = [part.name for part in parts if not part.exists()] if len(parts) > 1 else []
+    if missing:
+        raise ModelError(
+            "A part of the split model is missing",
+            cause=f"{len(missing)} of {len(parts)} parts: {', '.join(missing[:3])}{'…' if len(missing) > 3 else ''}",
+            remedy=f"Put all parts into {parts[0].parent}",
+        )
+    headers = [read_header(part) for part in parts]
+    head = headers[0]
+    _check_is_model(headers)
+    architecture = head.text("general.architecture")
+    status = [part.stat() for part in parts]
+    return ModelInfo(
+        name=name,
+        path=str(parts[0]),
+        parts=tuple(str(part) for part in parts),
+        source=source,
+        size_bytes=sum(each.st_size for each in status),
+        modified_ns=max(each.st_mtime_ns for each in status),
+        title=_clean(head.text("general.name")),
+        architecture=_clean(architecture),
+        parameters=sum(tensor.elements for header in headers for tensor in header.tensors),
+        quantisation=_quantisation(headers),
+        trained_context=head.number(f"{architecture}.context_length"),
+    )
+
+
+def describe(parts: Sequence[Path], *, name: str, source: ModelSource) -> ModelInfo | None:
+    """Like `inspect`, but a model that cannot be used is described with its `problem`; None for what is no model."""
+    try:
+        return inspect(parts, name=name, source=source)
+    except NotAModelError:
+        return None
+    except (ModelError, OSError) as error:
+        known = [part for part in parts if part.exists()]
+        return ModelInfo(
+            name=name,
+            path=str(known[0] if known else parts[0]),
+            parts=tuple(str(part) for part in parts),
+            source=source,
+            size_bytes=sum(_size(part) for part in known),
+            modified_ns=0,
+            problem=_problem(error),
+        )
+
+
+class NotAModelError(ModelError):
+    """A sound GGUF file that is something else: a projector, an adapter."""
+
+
+def details(info: ModelInfo) -> ModelDetails:
+    """Everything the headers of a model say.
+
+    Raises:
+        ModelError: the files cannot be read (any more).
+    """
+    headers = [read_header(part) for part in info.parts]
+    head = headers[0]
+    metadata: dict[str, str | int | float | bool] = {}
+    for key, value in head.values.items():
+        if key != "tokenizer.chat_template":
+            shown = str(value) if isinstance(value, GgufArray) else _short(value) if isinstance(value, tuple) else value
+            metadata[visible_line(key)] = shown
+    return ModelDetails(
+        info=info,
+        gguf_version=head.version,
+        alignment=head.alignment,
+        tensors=sum(len(header.tensors) for header in headers),
+        tensor_types=_shares(headers),
+        metadata=metadata,
+        special_tokens=_special_tokens(head),
+        template=head.text("tokenizer.chat_template"),
+        licence=head.text("general.license"),
+    )
+
+
+def _check_is_model(headers: Sequence[GgufHeader]) -> None:
+    head = headers[0]
+    kind = head.text("general.type")
+    if head.text("general.architecture") == "clip":
+        kind = "mmproj"
+    if kind in NOT_MODELS:
+        raise NotAModelError(
+            "This file is not a language model",
+            cause=f"{head.path}: {NOT_MODELS[kind]}",
+            remedy="Name the model itself",
+        )
+    if not any(header.tensors for header in headers):
+        raise ModelError(
+            "The model file holds no weights",
+            cause=f"{head.path}: {'a vocabulary only' if 'tokenizer.ggml.model' in head.values else 'no tensors'}",
+            remedy="Get the whole model",
+        )
+    if head.text("general.architecture") is None:
+        raise ModelError(
+            "The model file does not name its architecture",
+            cause=f"{head.path}: general.architecture is missing",
+            remedy="Get a file converted by a current llama.cpp",
+        )
+
+
+def _quantisation(headers: Sequence[GgufHeader]) -> str | None:
+    """As the file says; when it does not, the tensor type that takes most bytes."""
+    named = FILE_TYPES.get(headers[0].number("general.file_type") or 0)
+    if named and "general.file_type" in headers[0].values:
+        return named
+    shares = _shares(headers)
+    return shares[0].type if shares else None
+
+
+def _shares(headers: Sequence[GgufHeader]) -> tuple[TensorShare, ...]:
+    sizes: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for header in headers:
+        for tensor in header.tensors:
+            counts[tensor.type_name] += 1
+            sizes[tensor.type_name] += tensor.size_bytes or 0
+    total = sum(sizes.values())
+    return tuple(
+        TensorShare(type=name, tensors=counts[name], size_bytes=size, share=size / total if total else 0.0)
+        for name, size in sizes.most_common()
+    )
+
+
+def _special_tokens(head: GgufHeader) -> dict[str, str]:
+    tokens = head.values.get("tokenizer.ggml.tokens")
+    ids = {match[1]: head.number(key) for key in head.values if (match := _SPECIAL.fullmatch(key))}
+    known = {role: index for role, index in ids.items() if index is not None}
+    if isinstance(tokens, tuple):
+        return {role: str(tokens[index]) for role, index in known.items() if 0 <= index < len(tokens)}
+    if not isinstance(tokens, GgufArray) or tokens.item != "string":
+        return {}
+    texts = read_strings(head.path, tokens, list(known.values()))
+    return {role: texts[index] for role, index in known.items() if index in texts}
+
+
+def _short(items: tuple[object, ...]) -> str:
+    """A short array; all the same, as per-layer values often are, is said once."""
+    if len(items) > 8 and len(set(items)) == 1:
+        return f"[{items[0]} × {len(items)}]"
+    shown = ", ".join(str(item) for item in items[:32])
+    return f"[{shown}, … {len(items)} in all]" if len(items) > 32 else f"[{shown}]"
+
+
+def _problem(error: ModelError | OSError) -> str:
+    if isinstance(error, OSError):
+        return visible_line(error.strerror or str(error))
+    path, colon, detail = error.cause.partition(": ")
+    return visible_line(f"{error.title}: {detail if colon and '/' in path else error.cause}")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _clean(text: str | None) -> str | None:
+    return visible_line(text)[:200] if text else None
