@@ -1,0 +1,79 @@
+"""The registry of actions and the user's keymap."""
+
+import pytest
+
+from llmtui.app.actions import ACTIONS, GROUPS, bindings, footer_actions, resolve
+from llmtui.app.app import LlmtuiApp
+from llmtui.app.screens.chat import ChatScreen
+from llmtui.errors import ConfigError
+
+FIXED = {
+    "pick_model": "ctrl+o",
+    "open_history": "ctrl+g",
+    "new_chat": "ctrl+n",
+    "command_palette": "ctrl+p",
+    "copy_answer": "ctrl+y",
+    "show_help": "f1",
+    "toggle_profiler": "f2",
+    "stop": "escape",
+    "quit": "ctrl+q",
+    "reload_model": "ctrl+l",
+    "resend": "f5",
+}
+UNUSABLE = {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+[", "ctrl+left_square_bracket", "ctrl+b", "ctrl+c"}
+
+
+def test_ids_and_keys_are_unique_and_complete():
+    assert len({action.id for action in ACTIONS}) == len(ACTIONS)
+    assert len({action.key for action in ACTIONS}) == len(ACTIONS)
+    assert all(action.label and action.help.endswith(".") and action.group in GROUPS for action in ACTIONS)
+
+
+def test_default_keys_are_the_documented_ones_and_reach_every_terminal():
+    keys = {action.id: action.key for action in ACTIONS}
+    assert {name: keys[name] for name in FIXED} == FIXED
+    assert not UNUSABLE & set(keys.values())
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+def test_every_action_has_the_method_that_runs_it(action):
+    owner = LlmtuiApp if action.scope == "app" else ChatScreen
+    assert callable(getattr(owner, f"action_{action.id}", None))
+
+
+def test_keymap_replaces_keys():
+    actions = {action.id: action for action in resolve({"pick_model": " Ctrl+K "})}
+    assert actions["pick_model"].key == "ctrl+k"
+    assert actions["pick_model"].key_name == "Ctrl+K"
+    assert actions["pick_model"].key_short == "^K"
+    assert actions["open_history"].key == "ctrl+g"
+
+
+def test_two_actions_may_swap_keys():
+    actions = {action.id: action.key for action in resolve({"pick_model": "ctrl+g", "open_history": "ctrl+o"})}
+    assert (actions["pick_model"], actions["open_history"]) == ("ctrl+g", "ctrl+o")
+
+
+@pytest.mark.parametrize(
+    ("keymap", "words"),
+    [
+        ({"fly": "f9"}, ["unknown action: fly", "keymap.fly", "pick_model"]),
+        ({"pick_model": "ctrl+g"}, ["ctrl+g", "pick_model", "open_history"]),
+        ({"pick_model": "  "}, ["no key for pick_model", "keymap.pick_model"]),
+    ],
+)
+def test_a_wrong_keymap_is_an_error_that_names_the_place(keymap, words):
+    with pytest.raises(ConfigError) as caught:
+        resolve(keymap)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_bindings_of_the_two_scopes_are_the_registry():
+    made = {binding.id for scope in ("chat", "app") for binding in bindings(ACTIONS, scope)}
+    assert made == {action.id for action in ACTIONS}
+
+
+def test_footer_keeps_its_order():
+    assert [action.footer for action in footer_actions(ACTIONS)] == sorted(
+        action.footer for action in ACTIONS if action.footer is not None
+    )

@@ -1,0 +1,112 @@
+"""The program's window: themes, screens on top of the chat, and leaving in order."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from llmtui.app import themes
+from llmtui.app.actions import ACTIONS, Action, bindings, resolve
+from llmtui.app.screens.chat import ChatScreen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from collections.abc import Callable
+
+    from textual.command import Provider
+
+    from llmtui.services.wiring import Services
+
+MINIMUM_SIZE = (40, 10)
+"""Columns and rows below which the screen says so instead of breaking."""
+
+
+def _palette() -> "type[Provider]":
+    from llmtui.app.palette import ActionProvider  # noqa: PLC0415 - not needed for the first paint
+
+    return ActionProvider
+
+
+class LlmtuiApp(App[None], inherit_bindings=False):
+    """The whole program.
+
+    Args:
+        services: the parts that do the work.
+        model: what to load first, as on the command line; None takes the chat's last model, or the default one.
+        chat: a transcript to go on with; None begins a new one.
+
+    Raises:
+        ConfigError: the keymap or the theme in the configuration is not valid.
+    """
+
+    TITLE = "llmtui"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar["set[type[Provider] | Callable[[], type[Provider]]]"] = {_palette}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(ACTIONS, "app"),
+        Binding("ctrl+c", "help_quit", show=False, system=True),
+    ]
+
+    def __init__(self, services: "Services", *, model: str | None = None, chat: Path | None = None) -> None:
+        self.actions: Sequence[Action] = resolve(services.config.keymap)
+        super().__init__()
+        self.services = services
+        self.animation_level = "none"
+        self._first = (model, chat)
+        for theme in themes.THEMES:
+            self.register_theme(theme)
+        self.theme = themes.chosen(services.config.theme, self.available_themes)
+        self.set_keymap(services.config.keymap)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The chat is the first and lowest screen."""
+        model, chat = self._first
+        return ChatScreen(self.services, self.actions, model=model, chat=chat)
+
+    @property
+    def chat(self) -> ChatScreen:
+        """The chat screen, whatever lies on top of it."""
+        screen = self.screen_stack[0]
+        if not isinstance(screen, ChatScreen):
+            raise TypeError("the lowest screen is the chat")
+        return screen
+
+    def fit_to(self, width: int, height: int) -> None:
+        """Cover the screen with a plain message while the terminal is too small for it."""
+        from llmtui.app.screens.too_small import TooSmallScreen  # noqa: PLC0415 - rarely needed
+
+        small = width < MINIMUM_SIZE[0] or height < MINIMUM_SIZE[1]
+        covered = isinstance(self.screen, TooSmallScreen)
+        if small and not covered:
+            self.push_screen(TooSmallScreen(MINIMUM_SIZE))
+        elif not small and covered:
+            self.pop_screen()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While the terminal is too small only leaving is possible."""
+        if action in {"command_palette", "show_help"} and self.screen.has_class("too-small"):
+            return False
+        return super().check_action(action, parameters)
+
+    def action_show_help(self) -> None:
+        """Show the keys and what the figures mean."""
+        from llmtui.app.screens.help import HelpScreen  # noqa: PLC0415 - not needed for the first paint
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.actions))
+
+    async def action_quit(self) -> None:
+        """Stop the answer, put the chat away, unload the model, leave."""
+        await self.chat.shut_down()
+        self.exit()
+
+
+def run(services: "Services", *, model: str | None = None, chat: Path | None = None) -> None:
+    """Open the window and stay until the user leaves.
+
+    Raises:
+        ConfigError: the keymap or the theme in the configuration is not valid.
+    """
+    LlmtuiApp(services, model=model, chat=chat).run()

@@ -1,0 +1,69 @@
+"""What the one-line bars say: header, status, warning, size of the draft."""
+
+from textual.content import Content
+
+from llmtui.app import format as fmt
+from llmtui.app.controller import ChatController
+from llmtui.app.widgets.panel_lines import ALARM_FRACTION, status_text
+from llmtui.domain.snapshot import ProfilerSnapshot
+from llmtui.services.session import DraftCount
+
+NOTHING = Content("")
+DEMO_REMARK = "demo: a tiny model that memorised this project's examples"
+
+
+def header(controller: ChatController) -> tuple[Content, Content]:
+    """Model, quantisation and engine at the left, what is special about the turn's settings at the right."""
+    return _model(controller), _remark(controller)
+
+
+def _model(controller: ChatController) -> Content:
+    loading = controller.loading
+    if loading is not None:
+        share = "" if loading.fraction is None else f" {fmt.percent(loading.fraction)}"
+        waits = " · your question waits" if controller.pending is not None else ""
+        return Content.assemble(
+            (f"loading {loading.name}", "bold $warning"), (f" · {loading.stage}{share}{waits}", "$text-muted")
+        )
+    info, loaded = controller.model, controller.loaded
+    if info is None:
+        return Content.assemble(("no model", "bold $warning"), (f" · {controller.key('pick_model')} opens one", ""))
+    name = Content.styled(fmt.name(info.name), "bold $primary")
+    if controller.dead:
+        stopped = f" has stopped · {controller.key('reload_model')} loads it again"
+        return Content.assemble(name, (stopped, "bold $error"))
+    quantisation = (loaded.quantisation if loaded else None) or info.quantisation
+    parts = [fmt.name(part) for part in (quantisation, loaded.engine if loaded else None) if part]
+    return Content.assemble(name, ("".join(f" · {part}" for part in parts), "$text-muted"))
+
+
+def _remark(controller: ChatController) -> Content:
+    info = controller.model
+    if controller.loading is None and info is not None and info.source == "demo":
+        return Content.styled(DEMO_REMARK, "$text-muted")
+    sampling = controller.services.config.sampling
+    return Content.styled(f"temperature {sampling.temperature:g} · top-p {sampling.top_p:g}", "$text-muted")
+
+
+def status(snapshot: ProfilerSnapshot, width: int) -> Content:
+    """The folded profiler."""
+    return Content.styled(status_text(snapshot, width), "$text-muted")
+
+
+def warning(problem: str) -> Content:
+    """Why the chat is not being saved."""
+    return Content.styled(f"not being saved: {fmt.name(problem)}", "bold $warning")
+
+
+def draft(count: DraftCount) -> Content:
+    """`+214 tok → 21 % context`; `~` in front of an estimate, stressed when it will not fit."""
+    mark = "" if count.exact else "~"
+    tokens = f"+{mark}{count.draft_tokens:,} tok"
+    if not count.context_size:
+        return Content.styled(tokens, "$text-muted")
+    fraction = count.total_tokens / count.context_size
+    if fraction > 1:
+        over = f"{tokens} → {count.total_tokens:,} of {count.context_size:,}: too long for the context"
+        return Content.styled(over, "bold $error")
+    style = "bold $warning" if fraction >= ALARM_FRACTION else "$text-muted"
+    return Content.styled(f"{tokens} → {mark}{fmt.percent(fraction)} context", style)

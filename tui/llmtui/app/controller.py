@@ -1,0 +1,360 @@
+"""What the chat screen does, apart from how it looks: loads models, runs turns, keeps what waits.
+
+It tells a `ChatView` what to show and never touches a widget. Everything runs on the event loop.
+"""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmtui.app import entries as build
+from llmtui.app import format as fmt
+from llmtui.app.actions import Action
+from llmtui.app.view import ChatView, Loading
+from llmtui.app.widgets.transcript_view import Entry
+from llmtui.domain.events import Failed, LoadEvent, LoadProgress
+from llmtui.domain.messages import Message
+from llmtui.domain.models import LoadedModel, ModelInfo
+from llmtui.domain.snapshot import ProfilerSnapshot, build_snapshot
+from llmtui.errors import LlmtuiError
+
+if TYPE_CHECKING:
+    from llmtui.services.profiler import Profiler
+    from llmtui.services.session import ChatSession
+    from llmtui.services.wiring import Services
+
+HISTORY = 64
+"""Decode rates kept for the sparkline, two a second."""
+
+
+class ChatController:
+    """One window's model and conversation.
+
+    Args:
+        services: the parts of the program.
+        view: shows what happens.
+        actions: the registry with the user's keys, for hints.
+    """
+
+    def __init__(self, services: "Services", view: ChatView, actions: Sequence[Action]) -> None:
+        self.services = services
+        self.loading: Loading | None = None
+        self.pending: str | None = None
+        self.rates: deque[float] = deque(maxlen=HISTORY)
+        self._view = view
+        self._actions = tuple(actions)
+        self._session: ChatSession | None = None
+        self._profiler: Profiler | None = None
+        self._turn_over = asyncio.Event()
+        self._turn_over.set()
+        self._numbers = iter(range(1, 1 << 62))
+
+    # What the screen asks
+
+    @property
+    def session(self) -> "ChatSession | None":
+        """The conversation; None until the program is up."""
+        return self._session
+
+    def key(self, action_id: str) -> str:
+        """The key of an action as people write it."""
+        return next(action.key_name for action in self._actions if action.id == action_id)
+
+    @property
+    def running(self) -> bool:
+        """Whether an answer is being generated."""
+        return not self._turn_over.is_set()
+
+    @property
+    def model(self) -> ModelInfo | None:
+        """The model that answers."""
+        return self.services.host.info
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """What the engine granted."""
+        return self.services.host.loaded
+
+    @property
+    def dead(self) -> bool:
+        """Whether a model was loaded and its engine is gone."""
+        engine = self.services.host.engine
+        return self.loading is None and engine is not None and not engine.alive
+
+    @property
+    def answer_so_far(self) -> str:
+        """The running answer's text."""
+        turn = self._session.running if self._session else None
+        return turn.fold.text if turn else ""
+
+    @property
+    def last_answer(self) -> str | None:
+        """The newest answer's text, the running one's included."""
+        if self.answer_so_far:
+            return self.answer_so_far
+        messages = self._session.messages if self._session else ()
+        return next((message.content for message in reversed(messages) if message.role == "assistant"), None)
+
+    @property
+    def save_problem(self) -> str | None:
+        """Why the chat is not being saved."""
+        return self._session.save_problem if self._session else None
+
+    def snapshot(self) -> ProfilerSnapshot:
+        """The profiler now."""
+        turn = self._session.running if self._session else None
+        turns = self._session.turns if self._session else ()
+        return build_snapshot(
+            live=turn.fold.live() if turn else None,
+            turns=[done.metrics for done in turns],
+            host=self._profiler.reading() if self._profiler else None,
+            loaded=self.loaded,
+            rates=self.rates,
+            loading=self.loading is not None,
+        )
+
+    def note_rate(self) -> None:
+        """Put the present decode rate into the history; called twice a second while an answer runs."""
+        turn = self._session.running if self._session else None
+        rate = turn.fold.live().decode_tps if turn else None
+        if rate is not None:
+            self.rates.append(rate)
+
+    # Life
+
+    async def start(self, model: str | None, chat: Path | None) -> None:
+        """Open the conversation and load the model; runs after the first paint."""
+        from llmtui.services.profiler import Profiler  # noqa: PLC0415 - after the first paint
+
+        self.loading = Loading("model")
+        self._profiler = Profiler()
+        self._profiler.start(lambda _reading: None)
+        problem = await self.reopen(chat) if chat is not None else None
+        if self._session is None:
+            await self._begin_chat()
+        if problem is not None:
+            self._show_error(problem)
+        await self._load_first(model)
+
+    async def close(self) -> None:
+        """End the turn, the conversation and the engine."""
+        self.pending = None
+        await self.stop_turn()
+        if self._profiler:
+            await asyncio.to_thread(self._profiler.stop)
+        if self._session:
+            await self._session.close()
+        await self.services.host.close()
+
+    # Models
+
+    async def load(self, info: ModelInfo) -> None:
+        """Load another model; the conversation goes on with it."""
+        await self.stop_turn()
+        await self._load(self.services.host.load(info), fmt.name(info.name))
+
+    async def reload(self) -> None:
+        """Load the present model again, after its engine died."""
+        if self.loading is not None:
+            return
+        if self.model is None:
+            self._view.say("No model to load again")
+            return
+        await self.stop_turn()
+        await self._load(self.services.host.reload(), fmt.name(self.model.name))
+
+    async def _load_first(self, model: str | None) -> None:
+        candidates = [model] if model else [self._last_model(), self.services.config.default_model, "demo"]
+        specs = [spec for spec in candidates if spec]
+        for spec in specs:
+            self.loading = Loading(fmt.name(spec))
+            self._view.state_changed()
+            try:
+                info = await asyncio.to_thread(self.services.catalogue.resolve, spec)
+            except LlmtuiError as error:
+                self._show_error(error)
+                continue
+            await self.load(info)
+            return
+        self.loading = None
+        self._return_pending()
+        self._view.state_changed()
+
+    def _last_model(self) -> str | None:
+        messages = self._session.messages if self._session else ()
+        return next((message.model for message in reversed(messages) if message.model), None)
+
+    async def _load(self, events: AsyncIterator[LoadEvent], name: str) -> None:
+        self.loading = Loading(name)
+        self._view.state_changed()
+        try:
+            async for event in events:
+                if isinstance(event, LoadProgress):
+                    self.loading = Loading(name, event.stage, event.fraction)
+                    self._view.state_changed()
+        except LlmtuiError as error:
+            self._show_error(error)
+            self._return_pending()
+        else:
+            self._model_ready()
+        finally:
+            self.loading = None
+            if self._profiler:
+                self._profiler.watch(self.loaded.pid if self.loaded else None)
+            self._view.state_changed()
+
+    def _model_ready(self) -> None:
+        if self._session is not None and not self._session.messages and self.pending is None:
+            self._show_conversation()
+        if self.pending is not None:
+            text, self.pending = self.pending, None
+            self._turn_over.clear()
+            self._view.spawn(self._turn(text, shown=True), "turn")
+
+    # Turns
+
+    def submit(self, text: str) -> None:
+        """Send a question now, or when the model is ready; give it back when neither is possible."""
+        if self.running:
+            self._view.give_back(text)
+            self._view.say("An answer is running. Esc stops it; your text stays here.")
+        elif self.pending is not None:
+            self._view.give_back(text)
+            self._view.say("One question waits for the model already. Esc takes it back.")
+        elif self._session is None or self.loading is not None:
+            self.pending = text
+            self._add_question(text)
+            self._view.state_changed()
+        else:
+            self._turn_over.clear()
+            self._view.spawn(self._turn(text), "turn")
+
+    async def stop(self) -> None:
+        """Stop the running answer, or take back the question that waits."""
+        if self.running:
+            await self.stop_turn()
+        elif self.pending is not None:
+            self._return_pending()
+            self._show_conversation()
+            self._view.state_changed()
+
+    async def stop_turn(self) -> None:
+        """Stop the running answer, if any, and wait until it is put away."""
+        if self.running and self._session is not None:
+            await self._session.cancel()
+        await self._turn_over.wait()
+
+    def resend(self) -> None:
+        """Send the last question again, when it has no answer."""
+        question = unanswered(self._session.messages) if self._session else None
+        if question is None:
+            self._view.say("Every question has its answer")
+        elif self.running or self.loading is not None:
+            self._view.say("Not now: the model is busy")
+        else:
+            self._turn_over.clear()
+            self._view.spawn(self._turn(question.content, shown=True), "turn")
+
+    async def _turn(self, text: str, *, shown: bool = False) -> None:
+        session = self._session
+        if session is None:
+            self._turn_over.set()
+            return
+        known = {message.id for message in session.messages}
+        failure: Failed | LlmtuiError | None = None
+        if not shown:
+            self._add_question(text)
+        self._view.begin_answer(self._new_id("answer"))
+        self._view.state_changed()
+        try:
+            async with contextlib.aclosing(session.send(text)) as events:
+                async for event in events:
+                    if isinstance(event, Failed):
+                        failure = event
+        except LlmtuiError as error:
+            failure = error
+        finally:
+            self._turn_over.set()
+            self._end_answer(session, known)
+            if failure is not None:
+                self._show_error(failure)
+            self._view.state_changed()
+
+    def _end_answer(self, session: "ChatSession", known: set[str]) -> None:
+        message = session.messages[-1] if session.messages else None
+        if message is None or message.role != "assistant" or message.id in known or not message.content:
+            self._view.end_answer(None)
+            return
+        turn = next((turn for turn in reversed(session.turns) if turn.message.id == message.id), None)
+        self._view.end_answer(build.message_entry(message, turn))
+
+    def _add_question(self, text: str) -> None:
+        if self._session is None or not self._session.messages:
+            self._view.show_entries([])
+        self._view.add_entry(Entry(self._new_id("question"), "user", "you", text, None))
+
+    def _return_pending(self) -> None:
+        if self.pending is not None:
+            text, self.pending = self.pending, None
+            self._view.give_back(text)
+
+    # Conversations
+
+    async def new_chat(self) -> None:
+        """Begin an empty conversation; the one before stays in the history."""
+        await self.stop_turn()
+        await self._begin_chat()
+
+    async def reopen(self, path: Path) -> LlmtuiError | None:
+        """Go on with a chat from the history; what stood in the way is returned, and the present chat stays."""
+        from llmtui.services.session import ChatSession  # noqa: PLC0415 - after the first paint
+
+        services = self.services
+        try:
+            session = await asyncio.to_thread(
+                ChatSession.reopen, services.host, services.folders, path, sampling=services.config.sampling
+            )
+        except LlmtuiError as error:
+            return error
+        await self._adopt(session)
+        return None
+
+    async def _begin_chat(self) -> None:
+        from llmtui.services.session import ChatSession  # noqa: PLC0415 - after the first paint
+
+        services = self.services
+        config = services.config
+        await self._adopt(
+            ChatSession.new(services.host, services.folders, sampling=config.sampling, system=config.system)
+        )
+
+    async def _adopt(self, session: "ChatSession") -> None:
+        await self.stop_turn()
+        old, self._session = self._session, session
+        if old is not None:
+            await old.close()
+        if self.pending is None:
+            self._show_conversation()
+        self._view.state_changed()
+
+    def _show_conversation(self) -> None:
+        session = self._session
+        if session is None or not session.messages:
+            self._view.show_entries([build.welcome(self.model, self._actions)])
+        else:
+            self._view.show_entries(build.conversation(session.messages, session.turns))
+
+    def _show_error(self, error: LlmtuiError | Failed) -> None:
+        hint = f"{self.key('reload_model')} loads the model again." if self.dead else ""
+        self._view.add_entry(build.error_entry(self._new_id("error"), error, hint=hint))
+
+    def _new_id(self, kind: str) -> str:
+        return f"{kind}-{next(self._numbers)}"
+
+
+def unanswered(messages: Sequence[Message]) -> Message | None:
+    """The last message, when it is a question."""
+    return messages[-1] if messages and messages[-1].role == "user" else None

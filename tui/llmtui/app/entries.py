@@ -1,0 +1,86 @@
+"""What stands in the conversation view, made from messages, turns and errors. Pure."""
+
+from collections.abc import Sequence
+
+from llmtui.app import format as fmt
+from llmtui.app.actions import Action
+from llmtui.app.widgets.transcript_view import Entry
+from llmtui.domain.events import Failed
+from llmtui.domain.messages import Message
+from llmtui.domain.models import ModelInfo
+from llmtui.domain.text import visible_line
+from llmtui.errors import LlmtuiError
+from llmtui.services.session import Turn
+
+EXAMPLES = (
+    "背诵李白的《静夜思》，只写正文。",
+    "生鱼片是不是死鱼片？",
+    "Which key opens the model picker?",
+)
+"""Questions that the demo model has learnt the answers to."""
+
+_ENDINGS = {
+    "cancelled": "stopped",
+    "length": "cut off: the limit of tokens was reached",
+    "context_full": "cut off: the context is full",
+}
+
+
+def message_entry(message: Message, turn: Turn | None = None) -> Entry:
+    """A stored message; an answer carries its summary line, and how it ended when not by itself."""
+    if message.role != "assistant":
+        return Entry(message.id, "user", "you", message.content, None)
+    parts = [turn.summary] if turn else []
+    ending = _ENDINGS.get(message.finish_reason or "")
+    if ending and ending not in "".join(parts):
+        parts.append(ending)
+    return Entry(
+        message.id, "assistant", fmt.name(message.model or "model"), message.content, " · ".join(parts) or None
+    )
+
+
+def conversation(messages: Sequence[Message], turns: Sequence[Turn]) -> list[Entry]:
+    """A whole chat, oldest first; an answer that ended in an error is followed by what went wrong."""
+    by_id = {turn.message.id: turn for turn in turns}
+    entries: list[Entry] = []
+    for message in messages:
+        if message.role == "system":
+            continue
+        if message.role == "user" or message.content:
+            entries.append(message_entry(message, by_id.get(message.id)))
+        if message.error:
+            entries.append(Entry(f"{message.id}-error", "error", "error", message.error, None))
+    return entries
+
+
+def error_entry(entry_id: str, error: LlmtuiError | Failed, *, hint: str = "") -> Entry:
+    """An error: what happened as the label, why and what to do as the text."""
+    parts = [part for part in (error.cause, error.remedy, hint) if part]
+    return Entry(entry_id, "error", visible_line(error.title), "\n".join(parts), None)
+
+
+def notice_entry(entry_id: str, title: str, text: str) -> Entry:
+    """A remark of the program."""
+    return Entry(entry_id, "notice", title, text, None)
+
+
+def welcome(info: ModelInfo | None, actions: Sequence[Action]) -> Entry:
+    """What an empty chat shows: what this is, and the first three things to try."""
+    keys = {action.id: action.key_name for action in actions}
+    if info is not None and info.source != "demo":
+        text = (
+            f"Ask {fmt.name(info.name)} something. "
+            f"{keys['pick_model']} changes the model, {keys['show_help']} shows every key."
+        )
+        return notice_entry("welcome", "A new chat", text)
+    lines = [
+        "demo: a tiny model that memorised this project's examples. It answers these, and little else:",
+        "",
+        *(f"  {number}  {question}" for number, question in enumerate(EXAMPLES, start=1)),
+        "",
+        f"{keys['next_example']} puts one into the input line; Enter sends it.",
+        "",
+        f"For a real model, put .gguf files into ./models and press {keys['pick_model']},",
+        "or start with `llmtui path/to/model.gguf`.",
+    ]
+    return notice_entry("welcome", "Welcome to llmtui", "\n".join(lines))

@@ -1,0 +1,309 @@
+"""The chat screen: how the conversation, the profiler and the input line lie, and what the keys do."""
+
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from llmtui.app import captions
+from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
+from llmtui.app.controller import ChatController
+from llmtui.app.entries import EXAMPLES, notice_entry
+from llmtui.app.widgets.bar import Bar, FooterBar, Rule
+from llmtui.app.widgets.composer import Composer
+from llmtui.app.widgets.profiler_panel import ProfilerPanel
+from llmtui.app.widgets.transcript_view import Entry, TranscriptView
+
+if TYPE_CHECKING:
+    from textual.timer import Timer
+    from llmtui.app.app import LlmtuiApp
+    from llmtui.domain.models import ModelInfo
+    from llmtui.services.wiring import Services
+
+STREAM_S = 1 / 3
+"""Between two repaints of a running answer: seldom enough to leave the processor to the model."""
+PANEL_S = 0.5
+IDLE_S = 2.0
+DRAFT_S = 0.25
+"""Pause in typing after which the draft is counted."""
+
+
+class ChatScreen(Screen[None]):
+    """The one screen that is always there.
+
+    Args:
+        services: the parts that do the work.
+        actions: the registry with the user's keys.
+        model, chat: see `LlmtuiApp`.
+    """
+
+    app: "LlmtuiApp"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "chat")]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-low"), (22, "-high")]
+    DEFAULT_CSS = """
+    ChatScreen {
+        layout: vertical; background: $background; overflow: hidden;
+        #header { background: $surface; padding: 0 1; }
+        #middle { height: 1fr; }
+        #transcript { width: 1fr; height: 1fr; }
+        #status { padding: 0 1; color: $text-muted; display: none; }
+        #warning { padding: 0 1; color: $warning; text-style: bold; display: none; }
+        #warning.-shown { display: block; }
+        &.-narrow, &.-low { #profiler { display: none; } #status { display: block; } }
+        &.-no-profiler { #profiler, #status { display: none; } }
+    }
+    """
+
+    def __init__(
+        self, services: "Services", actions: Sequence[Action], *, model: str | None = None, chat: Path | None = None
+    ) -> None:
+        super().__init__()
+        self.actions = tuple(actions)
+        self.controller = ChatController(services, self, self.actions)
+        self._first = (model, chat)
+        self._timers: list[Timer] = []
+        self._draft_timer: Timer | None = None
+        self._draft = ""
+        self._example = -1
+        self._down = False
+
+    def compose(self) -> ComposeResult:
+        """Header, conversation beside profiler, status, warning, rule, input, footer."""
+        yield Bar(id="header")
+        with Horizontal(id="middle"):
+            yield TranscriptView(id="transcript")
+            yield ProfilerPanel(id="profiler")
+        yield Bar(id="status")
+        yield Bar(id="warning")
+        yield Rule(id="rule")
+        yield Composer(id="composer")
+        yield FooterBar(footer_actions(self.actions), id="footer")
+
+    def on_mount(self) -> None:
+        """Take the keyboard; everything slow begins after the first paint."""
+        self._transcript = self.query_one(TranscriptView)
+        self._composer = self.query_one(Composer)
+        self._composer.focus()
+        self._timers = [
+            self.set_interval(STREAM_S, self._stream, pause=True),
+            self.set_interval(PANEL_S, self._sample, pause=True),
+        ]
+        self.set_interval(IDLE_S, self._idle)
+        self.state_changed()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        model, chat = self._first
+        self.spawn(self.controller.start(model, chat), "model")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold and unfold by the terminal's size."""
+        self.app.fit_to(event.size.width, event.size.height)
+        self.call_after_refresh(self._show_figures)
+
+    async def shut_down(self) -> None:
+        """Put the chat away and unload the model; once."""
+        if not self._down:
+            self._down = True
+            await self.controller.close()
+
+    # The controller's view
+
+    def show_entries(self, entries: Sequence[Entry]) -> None:
+        """Replace the whole conversation."""
+        self._transcript.set_entries(entries)
+
+    def add_entry(self, entry: Entry) -> None:
+        """Append one entry."""
+        self._transcript.append_entry(entry)
+
+    def begin_answer(self, entry_id: str) -> None:
+        """An answer starts to stream: the timers run."""
+        self._transcript.begin_stream(entry_id)
+        for timer in self._timers:
+            timer.reset()
+            timer.resume()
+
+    def end_answer(self, entry: Entry | None) -> None:
+        """The answer is complete: the timers rest."""
+        for timer in self._timers:
+            timer.pause()
+        self._transcript.end_stream(entry)
+
+    def give_back(self, text: str) -> None:
+        """Put text that could not be sent before what is being typed."""
+        self._composer.set_draft("\n".join(part for part in (text, self._composer.text) if part))
+
+    def say(self, text: str) -> None:
+        """Show a short remark that goes away by itself."""
+        self.app.notify(text, markup=False, timeout=4)
+
+    def spawn(self, work: Coroutine[object, object, None], group: str) -> None:
+        """Run work in the background; its errors are shown as notices."""
+        self.run_worker(work, group=group, exit_on_error=False)
+
+    def state_changed(self) -> None:
+        """Bring header, warning, footer and figures up to date."""
+        controller = self.controller
+        self.query_one("#header", Bar).show(*captions.header(controller))
+        problem = controller.save_problem
+        warning = self.query_one("#warning", Bar)
+        warning.set_class(problem is not None, "-shown")
+        if problem is not None:
+            warning.show(captions.warning(problem))
+        urgent = []
+        if controller.running or controller.pending is not None:
+            urgent.append("stop")
+        if controller.dead:
+            urgent.append("reload_model")
+        by_id = {action.id: action for action in self.actions}
+        shown = [action for action in footer_actions(self.actions) if action.id != "stop"]
+        self.query_one(FooterBar).show(shown, [by_id[name] for name in urgent])
+        self._show_figures()
+
+    # Timers
+
+    def _stream(self) -> None:
+        self._transcript.stream_text(self.controller.answer_so_far)
+
+    def _sample(self) -> None:
+        self.controller.note_rate()
+        self._show_figures()
+        self.query_one("#header", Bar).show(*captions.header(self.controller))
+
+    def _idle(self) -> None:
+        if not self.controller.running:
+            self.state_changed()
+
+    def _show_figures(self) -> None:
+        snapshot = self.controller.snapshot()
+        panel = self.query_one(ProfilerPanel)
+        if panel.display:
+            panel.show(snapshot)
+        status = self.query_one("#status", Bar)
+        if status.display:
+            status.show(captions.status(snapshot, status.content_size.width))
+
+    # Messages
+
+    @on(Composer.Submitted)
+    def _submitted(self, message: Composer.Submitted) -> None:
+        self._count_later("")
+        self.controller.submit(message.text)
+
+    @on(Composer.DraftChanged)
+    def _draft_changed(self, message: Composer.DraftChanged) -> None:
+        self._count_later(message.text)
+
+    @on(FooterBar.Pressed)
+    async def _pressed(self, message: FooterBar.Pressed) -> None:
+        await self.run_action(message.action.id if message.action.scope == "chat" else f"app.{message.action.id}")
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show an error that background work did not foresee, instead of a traceback."""
+        if event.state is WorkerState.ERROR:
+            error = event.worker.error
+            text = f"{type(error).__name__}: {error}\nThe chat is safe in its file. Go on, or start llmtui again."
+            self.add_entry(notice_entry(f"failure-{id(event.worker)}", "Something went wrong inside llmtui", text))
+            self.state_changed()
+
+    # The draft's size
+
+    def _count_later(self, draft: str) -> None:
+        self._draft = draft
+        if self._draft_timer:
+            self._draft_timer.stop()
+        if draft.strip():
+            self._draft_timer = self.set_timer(DRAFT_S, self._count)
+        else:
+            self.query_one(Rule).show(captions.NOTHING)
+
+    def _count(self) -> None:
+        self.run_worker(self._count_draft(self._draft), group="draft", exclusive=True, exit_on_error=False)
+
+    async def _count_draft(self, draft: str) -> None:
+        session = self.controller.session
+        if session is None:
+            return
+        counted = await session.count_draft(draft)
+        if draft == self._draft:
+            self.query_one(Rule).show(captions.NOTHING, captions.draft(counted))
+
+    # Actions
+
+    async def action_stop(self) -> None:
+        """Stop the answer."""
+        await self.controller.stop()
+
+    def action_new_chat(self) -> None:
+        """Begin an empty chat."""
+        self.spawn(self.controller.new_chat(), "chat")
+
+    def action_resend(self) -> None:
+        """Send the last question again."""
+        self.controller.resend()
+
+    def action_reload_model(self) -> None:
+        """Load the model again."""
+        self.spawn(self.controller.reload(), "model")
+
+    def action_next_example(self) -> None:
+        """Put the next example question into the input line."""
+        self._example = (self._example + 1) % len(EXAMPLES)
+        self._composer.set_draft(EXAMPLES[self._example])
+
+    def action_copy_answer(self) -> None:
+        """Copy the last answer."""
+        answer = self.controller.last_answer
+        if not answer:
+            self.say("There is no answer to copy yet")
+            return
+        self.app.copy_to_clipboard(answer)
+        self.say(f"copied {len(answer):,} characters")
+
+    def action_toggle_profiler(self) -> None:
+        """Show or hide the profiler."""
+        self.toggle_class("-no-profiler")
+        self.call_after_refresh(self._show_figures)
+
+    def action_scroll_up(self) -> None:
+        """Scroll the conversation up."""
+        self._transcript.scroll_page_up(animate=False)
+
+    def action_scroll_down(self) -> None:
+        """Scroll the conversation down."""
+        self._transcript.scroll_page_down(animate=False)
+
+    def action_scroll_top(self) -> None:
+        """Go to the start."""
+        self._transcript.scroll_home(animate=False)
+
+    def action_scroll_end(self) -> None:
+        """Go to the end."""
+        self._transcript.scroll_end(animate=False)
+
+    def action_pick_model(self) -> None:
+        """Choose a model."""
+        from llmtui.app.screens.model_picker import ModelPicker  # noqa: PLC0415 - not needed for the first paint
+
+        def picked(info: "ModelInfo | None") -> None:
+            if info is not None:
+                self.spawn(self.controller.load(info), "model")
+
+        self.app.push_screen(ModelPicker(self.controller.services.catalogue, self.controller.model), picked)
+
+    def action_open_history(self) -> None:
+        """Reopen an earlier chat."""
+        from llmtui.app.screens.history import HistoryScreen  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.services.chats import list_chats  # noqa: PLC0415 - as above
+
+        controller = self.controller
+        self.app.push_screen(HistoryScreen(partial(list_chats, controller.services.folders), controller.reopen))

@@ -1,0 +1,66 @@
+"""Going back to an earlier chat."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from llmtui.app import format as fmt
+from llmtui.app.screens.picker import PickerScreen
+from llmtui.app.widgets.table import Column, Row
+from llmtui.domain.transcript import ChatSummary
+from llmtui.errors import LlmtuiError
+
+_COLUMNS = (Column("chat"), Column("last used"), Column("turns", right=True), Column("model"))
+
+
+class HistoryScreen(PickerScreen[str]):
+    """Past chats, newest first; Enter goes on with one. It stays open, and says why, when that is not possible.
+
+    Args:
+        list_chats: reads the summaries; runs in a thread.
+        reopen: goes on with a chat; returns what stood in the way.
+    """
+
+    def __init__(
+        self,
+        list_chats: Callable[[], Sequence[ChatSummary]],
+        reopen: Callable[[Path], Awaitable[LlmtuiError | None]],
+    ) -> None:
+        super().__init__("History", "type to filter", _COLUMNS)
+        self._list_chats = list_chats
+        self._reopen = reopen
+
+    def on_mount(self) -> None:
+        """Read the summaries without holding up the screen."""
+        super().on_mount()
+        self.run_worker(self._list(), exit_on_error=False)
+
+    def chosen(self, choice: str) -> None:
+        """Try to reopen it."""
+        self.remark("opening …")
+        self.run_worker(self._open(choice), exclusive=True, exit_on_error=False)
+
+    async def _list(self) -> None:
+        try:
+            chats = await asyncio.to_thread(self._list_chats)
+        except LlmtuiError as error:
+            self.remark(str(error), error=True)
+            return
+        self.fill([chat_row(chat) for chat in chats], [chat.path for chat in chats])
+        plural = "" if len(chats) == 1 else "s"
+        self.remark(f"{len(chats)} chat{plural} · Enter goes on with one, Esc closes" if chats else "no chats yet")
+
+    async def _open(self, path: str) -> None:
+        problem = await self._reopen(Path(path))
+        if problem is None:
+            self.dismiss(path)
+        else:
+            self.remark(str(problem), error=True)
+
+
+def chat_row(chat: ChatSummary) -> Row:
+    """A chat as a row of the list."""
+    title = fmt.name(chat.title) or "(empty)"
+    used = datetime.fromtimestamp(chat.modified_ns / 1e9).astimezone()
+    return Row((title, f"{used:%Y-%m-%d %H:%M}", str(chat.turns), fmt.name(chat.model)), title)

@@ -1,0 +1,89 @@
+"""Choosing a model."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from llmtui.app import format as fmt
+from llmtui.app.screens.picker import PickerScreen
+from llmtui.app.widgets.table import Column, Row
+from llmtui.domain.models import ModelInfo
+from llmtui.errors import LlmtuiError
+
+if TYPE_CHECKING:
+    from llmtui.services.models import Catalogue
+
+_COLUMNS = (
+    Column("model"),
+    Column("quant."),
+    Column("parameters", right=True),
+    Column("size", right=True),
+    Column("architecture"),
+    Column("context", right=True),
+)
+
+
+class ModelPicker(PickerScreen[ModelInfo]):
+    """Lists what the catalogue finds; takes a typed path to a `.gguf` too.
+
+    Args:
+        catalogue: finds and resolves models.
+        current: the model that answers now; marked first.
+    """
+
+    def __init__(self, catalogue: "Catalogue", current: ModelInfo | None) -> None:
+        super().__init__("Models", "type to filter, or a path to a .gguf file", _COLUMNS)
+        self._catalogue = catalogue
+        self._current = current
+
+    def on_mount(self) -> None:
+        """Read the headers without holding up the screen."""
+        super().on_mount()
+        self.run_worker(self._list(), exit_on_error=False)
+
+    async def _list(self) -> None:
+        try:
+            models = await asyncio.to_thread(self._catalogue.list)
+        except LlmtuiError as error:
+            self.remark(str(error), error=True)
+            return
+        now = self._current.path if self._current else None
+        at = next((index for index, info in enumerate(models) if info.path == now), None)
+        self.fill([model_row(info) for info in models], models, preferred=at)
+        self.remark(summary(models))
+
+    def typed(self, text: str) -> None:
+        """Open a path that is not in the list."""
+        self.remark("reading …")
+        self.run_worker(self._open(text), exclusive=True, exit_on_error=False)
+
+    async def _open(self, text: str) -> None:
+        try:
+            info = await asyncio.to_thread(self._catalogue.resolve, text)
+        except LlmtuiError as error:
+            self.remark(str(error), error=True)
+            return
+        self.dismiss(info)
+
+
+def model_row(info: ModelInfo) -> Row:
+    """A model as a row of the list; names come from files and are made safe."""
+    cells = (
+        fmt.name(info.name),
+        fmt.name(info.quantisation),
+        fmt.count(info.parameters),
+        fmt.size(info.size_bytes),
+        fmt.name(info.architecture),
+        fmt.integer(info.trained_context),
+    )
+    search = " ".join(fmt.name(part) for part in (info.name, info.title, info.architecture, info.quantisation) if part)
+    return Row(cells, search, fmt.name(info.problem) if info.problem else None)
+
+
+def summary(models: Sequence[ModelInfo]) -> str:
+    """The line below the list."""
+    bad = sum(1 for info in models if info.problem)
+    found = f"{len(models)} model{'' if len(models) == 1 else 's'}"
+    if len(models) <= 1:
+        found += " · put .gguf files into ./models, or type a path"
+    return f"{found}{f' · {bad} cannot be loaded' if bad else ''} · Enter loads, Esc closes"

@@ -1,0 +1,44 @@
+"""What stands between the chat's controller and its screen."""
+
+from collections.abc import Coroutine, Sequence
+from typing import Protocol
+
+import msgspec
+
+from llmtui.app.widgets.transcript_view import Entry
+
+
+class Loading(msgspec.Struct, frozen=True):
+    """A model that is being opened; `fraction` is None where the engine does not say."""
+
+    name: str
+    stage: str = "opening"
+    fraction: float | None = None
+
+
+class ChatView(Protocol):
+    """What the controller needs of a screen."""
+
+    def show_entries(self, entries: Sequence[Entry]) -> None:
+        """Replace the whole conversation."""
+
+    def add_entry(self, entry: Entry) -> None:
+        """Append one entry."""
+
+    def begin_answer(self, entry_id: str) -> None:
+        """An answer starts to stream."""
+
+    def end_answer(self, entry: Entry | None) -> None:
+        """The answer is complete; None when nothing came of it."""
+
+    def state_changed(self) -> None:
+        """Model, load, running turn or warnings differ: bring bars and panel up to date."""
+
+    def give_back(self, text: str) -> None:
+        """Put text into the input line that could not be sent."""
+
+    def say(self, text: str) -> None:
+        """Show a short remark that goes away by itself."""
+
+    def spawn(self, work: Coroutine[object, object, None], group: str) -> None:
+        """Run work in the background; its errors are shown."""

@@ -1,0 +1,117 @@
+"""One-line widgets: the header, the status line, the rule above the input, warnings, and the footer."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual import events
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+
+from llmtui.app.actions import Action
+
+
+class Bar(Widget):
+    """One line with a left and a right part; the left one is cut when both do not fit."""
+
+    DEFAULT_CSS = """
+    Bar { height: 1; width: 1fr; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, classes=classes)
+        self._left = Content("")
+        self._right = Content("")
+
+    def show(self, left: Content, right: Content | None = None) -> None:
+        """Set both parts; repaint only when something changed."""
+        right = right or Content("")
+        if left == self._left and right == self._right:
+            return
+        self._left, self._right = left, right
+        self.refresh()
+
+    @property
+    def text(self) -> str:
+        """What stands there, for tests and for screen readers of logs."""
+        return f"{self._left.plain} {self._right.plain}".strip()
+
+    def render(self) -> Content:
+        """Both parts on one line."""
+        width = self.content_size.width
+        right = self._right
+        if right and self._left.cell_length + right.cell_length + 2 > width:
+            room = max(width - self._left.cell_length - 2, width // 3)
+            right = right.truncate(max(0, room), ellipsis=True)
+        left = self._left.truncate(max(0, width - right.cell_length - (2 if right else 0)), ellipsis=True)
+        gap = max(0, width - left.cell_length - right.cell_length)
+        return Content.assemble(left, " " * gap, right)
+
+
+class Rule(Bar):
+    """The line between conversation and input; the draft's size stands at its right end."""
+
+    def render(self) -> Content:
+        """A rule with the right part set into it."""
+        width = self.content_size.width
+        right = self._right.truncate(max(0, width - 4), ellipsis=True)
+        if not right:
+            return Content.styled("─" * width, "$border")
+        rule = "─" * max(0, width - right.cell_length - 3)
+        return Content.assemble((rule, "$border"), " ", right, " ", ("─", "$border"))
+
+
+class FooterBar(Widget):
+    """Keys and what they do; those that matter now come first. A click runs the action."""
+
+    DEFAULT_CSS = """
+    FooterBar { height: 1; width: 1fr; color: $text-muted; background: $surface; padding: 0 1; }
+    """
+
+    class Pressed(Message):
+        """An action was clicked."""
+
+        def __init__(self, action: Action) -> None:
+            super().__init__()
+            self.action = action
+
+    def __init__(self, actions: Sequence[Action], *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._actions = tuple(actions)
+        self._urgent: tuple[Action, ...] = ()
+        self._places: list[tuple[int, int, Action]] = []
+
+    def show(self, actions: Sequence[Action], urgent: Sequence[Action] = ()) -> None:
+        """Set what is shown: `urgent` first and stressed."""
+        if (self._actions, self._urgent) == (tuple(actions), tuple(urgent)):
+            return
+        self._actions, self._urgent = tuple(actions), tuple(urgent)
+        self.refresh()
+
+    def render(self) -> Content:
+        """As many actions as fit."""
+        width = self.content_size.width
+        parts: list[tuple[str, str]] = []
+        self._places = []
+        x = 0
+        shown = [*self._urgent, *(action for action in self._actions if action not in self._urgent)]
+        for action in shown:
+            length = cell_len(action.key_short) + 1 + cell_len(action.label)
+            if x + length > width:
+                continue
+            stressed = action in self._urgent
+            parts += [
+                (action.key_short, "bold $warning" if stressed else "bold $primary"),
+                (f" {action.label}", "$warning" if stressed else "$text-muted"),
+                ("  ", "$text-muted"),
+            ]
+            self._places.append((x, x + length, action))
+            x += length + 2
+        return Content.assemble(*parts).truncate(width)
+
+    def on_click(self, event: events.Click) -> None:
+        """Run the action under the pointer."""
+        x = event.x - self.styles.padding.left
+        for start, end, action in self._places:
+            if start <= x < end:
+                self.post_message(self.Pressed(action))

@@ -1,0 +1,65 @@
+"""The profiler beside the conversation. Takes snapshots in, paints only the lines that changed."""
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from llmtui.app.widgets.panel_lines import Line, panel_lines
+from llmtui.domain.snapshot import ProfilerSnapshot
+
+_ROLES = ("title", "label", "value", "unit", "bar", "track", "spark", "alarm")
+
+
+class ProfilerPanel(Widget):
+    """Rows of figures; see `panel_lines`."""
+
+    COMPONENT_CLASSES = {f"panel--{role}" for role in _ROLES}  # noqa: RUF012 - Textual's own declaration is a plain set
+    DEFAULT_CSS = """
+    ProfilerPanel {
+        width: 40; height: 1fr; padding: 0 1; border-left: vkey $border; background: $background;
+        & > .panel--label, & > .panel--unit { color: $text-muted; background: $background; }
+        & > .panel--value { color: $foreground; background: $background; }
+        & > .panel--title { color: $primary; background: $background; }
+        & > .panel--bar, & > .panel--spark { color: $primary; background: $background; }
+        & > .panel--track { color: $border; background: $background; }
+        & > .panel--alarm { color: $warning; background: $background; text-style: bold; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name for it
+        super().__init__(id=id)
+        self._snapshot = ProfilerSnapshot()
+        self._lines: list[Line] = []
+
+    def show(self, snapshot: ProfilerSnapshot) -> None:
+        """Take a snapshot; repaint the lines that differ from what stands."""
+        self._snapshot = snapshot
+        old, self._lines = self._lines, self._laid_out()
+        width = self.content_size.width
+        for y in range(max(len(old), len(self._lines))):
+            if _at(old, y) != _at(self._lines, y):
+                self.refresh(Region(0, y, width, 1))
+
+    def on_resize(self) -> None:
+        """Lay the rows out again: the table of turns takes the room there is."""
+        self._lines = self._laid_out()
+
+    def render_line(self, y: int) -> Strip:
+        """One row as a strip."""
+        styles = {role: self.get_component_rich_style(f"panel--{role}") for role in _ROLES}
+        return _strip(_at(self._lines, y), self.content_size.width, styles)
+
+    def _laid_out(self) -> list[Line]:
+        size = self.content_size
+        return panel_lines(self._snapshot, size.width, size.height) if size.width and size.height else []
+
+
+def _at(lines: list[Line], y: int) -> Line:
+    return lines[y] if y < len(lines) else []
+
+
+def _strip(line: Line, width: int, styles: dict[str, Style]) -> Strip:
+    segments = [Segment(text, styles[role]) for text, role in line]
+    return Strip(segments).adjust_cell_length(width, styles["label"])
