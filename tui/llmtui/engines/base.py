@@ -5,10 +5,29 @@ from typing import Protocol
 
 import msgspec
 
-from llmtui.domain.events import LoadEvent, TurnEvent
+from llmtui.domain.events import Failed, FailureKind, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Sampling
+from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError
+
+_ERRORS: dict[FailureKind, type[LlmtuiError]] = {
+    "model": ModelError,
+    "engine": EngineError,
+    "context": ContextError,
+    "template": TemplateError,
+}
+
+
+def failure_of(error: LlmtuiError) -> Failed:
+    """The event that carries an error through a stream of events."""
+    kinds: list[FailureKind] = [kind for kind, type_ in _ERRORS.items() if isinstance(error, type_)]
+    return Failed(kinds[0] if kinds else "engine", error.title, error.cause, error.remedy)
+
+
+def error_of(failure: Failed) -> LlmtuiError:
+    """The error that a `Failed` event stands for, to be raised where a call, not a stream, has failed."""
+    return _ERRORS[failure.kind](failure.title, cause=failure.cause, remedy=failure.remedy)
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,5 +84,15 @@ class Engine(Protocol):
             TemplateError, EngineError: it cannot be rendered; the engine is gone.
         """
 
+    async def tokenise(self, text: str) -> list[int]:
+        """Token ids of a plain text; special tokens written in it are recognised, none is added.
+
+        Raises:
+            EngineError: the engine is gone.
+        """
+
+    def last_log(self) -> list[str]:
+        """The last lines of the engine's own log, oldest first, safe to show."""
+
     async def close(self) -> None:
-        """Unload the model and give back its memory."""
+        """Unload the model and give back its memory; a turn that still runs ends with `Failed`."""

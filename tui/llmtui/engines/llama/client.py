@@ -1,0 +1,227 @@
+"""The llama.cpp engine as the program sees it: commands to a worker process, its events to whoever waits for them."""
+
+import asyncio
+import itertools
+import sys
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from llmtui.domain.events import Failed, Finished, Loaded, LoadEvent, TurnEvent
+from llmtui.domain.messages import ChatMessage
+from llmtui.domain.models import LoadedModel
+from llmtui.domain.settings import Runtime
+from llmtui.engines.base import GenerateRequest, error_of, failure_of
+from llmtui.engines.llama.deaths import describe_death
+from llmtui.engines.llama.process import WorkerProcess
+from llmtui.engines.llama.wire import (
+    Cancel,
+    Count,
+    Counted,
+    Generate,
+    Load,
+    LoadReply,
+    Refused,
+    Reply,
+    Tokenise,
+    Tokens,
+    TurnReply,
+)
+from llmtui.errors import EngineError, LlmtuiError, ModelError
+
+AnswerT = TypeVar("AnswerT")
+
+
+class LlamaEngine:
+    """One GGUF model in one worker process.
+
+    Args:
+        name: what the user calls the model.
+        path: the file, or the first of a split model.
+        runtime: how to load it.
+        description: one line; without it the worker describes the model.
+        python: the worker's interpreter.
+    """
+
+    def __init__(
+        self, name: str, path: str, runtime: Runtime, *, description: str = "", python: str = sys.executable
+    ) -> None:
+        self._load_command = Load(name, path, description, runtime)
+        self._worker = WorkerProcess(python, self._on_reply, self._on_end)
+        self._loaded: LoadedModel | None = None
+        self._loading: asyncio.Queue[LoadEvent | Failed] = asyncio.Queue()
+        self._turns: dict[str, asyncio.Queue[TurnEvent]] = {}
+        self._questions: dict[str, asyncio.Future[Counted | Tokens]] = {}
+        self._numbers = itertools.count()
+        self._started = False
+        self._closed = False
+        self._end: Failed | None = None
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """What the worker granted; None before."""
+        return self._loaded
+
+    @property
+    def alive(self) -> bool:
+        """Whether a turn can be sent now."""
+        return self._loaded is not None and self._end is None and not self._closed
+
+    def last_log(self) -> list[str]:
+        """The last lines of llama.cpp's log, oldest first, safe to show."""
+        return self._worker.log()
+
+    async def load(self) -> AsyncIterator[LoadEvent]:
+        """Start the worker and open the model; the last event is `Loaded`.
+
+        Raises:
+            ModelError: the file is missing, damaged, unsupported, or does not fit.
+            EngineError: the worker cannot be started, or `close` was called meanwhile.
+        """
+        if self._started or self._closed:
+            raise _closed_error()
+        self._started = True
+        await self._worker.start()
+        self._worker.send(self._load_command)
+        while True:
+            event = await self._loading.get()
+            if isinstance(event, Failed):
+                await self.close()
+                raise error_of(event)
+            if isinstance(event, Loaded):
+                self._loaded = event.model
+            yield event
+            if isinstance(event, Loaded):
+                return
+
+    async def generate(self, request: GenerateRequest) -> AsyncIterator[TurnEvent]:
+        """Generate one turn. The last event is `Finished` or `Failed`; closing the iterator cancels."""
+        if not self.alive:
+            yield self._end or failure_of(_closed_error())
+            return
+        events: asyncio.Queue[TurnEvent] = asyncio.Queue()
+        self._turns[request.id] = events
+        ended = False
+        try:
+            self._worker.send(Generate(_encodable(request)))
+            while not ended:
+                event = await events.get()
+                ended = isinstance(event, Finished | Failed)
+                yield event
+        except EngineError as error:
+            ended = True
+            yield failure_of(error)
+        finally:
+            self._turns.pop(request.id, None)
+            if not ended:
+                self._worker.send(Cancel(request.id))
+
+    async def cancel(self, request_id: str) -> None:
+        """Stop a turn; its stream ends with `Finished("cancelled")`. Unknown ids are ignored."""
+        if request_id in self._turns:
+            self._worker.send(Cancel(request_id))
+
+    async def count_prompt(self, messages: Sequence[ChatMessage]) -> int:
+        """Tokens of the rendered conversation.
+
+        Raises:
+            TemplateError, EngineError: it cannot be rendered; the worker is gone.
+        """
+        id_ = f"count-{next(self._numbers)}"
+        clean = tuple(ChatMessage(message.role, _clean(message.content)) for message in messages)
+        return (await self._ask(Count(id_, clean), id_, Counted)).tokens
+
+    async def tokenise(self, text: str) -> list[int]:
+        """Token ids of a plain text.
+
+        Raises:
+            EngineError: the worker is gone.
+        """
+        id_ = f"tokenise-{next(self._numbers)}"
+        return (await self._ask(Tokenise(id_, _clean(text)), id_, Tokens)).ids
+
+    async def close(self) -> None:
+        """End the worker, also while it loads; a turn that still runs ends with `Failed`."""
+        self._closed = True
+        await self._worker.stop()
+        self._fail_all(failure_of(_closed_error()))
+
+    async def _ask(self, command: Count | Tokenise, id_: str, answer: type[AnswerT]) -> AnswerT:
+        if not self.alive:
+            raise error_of(self._end) if self._end else _closed_error()
+        future: asyncio.Future[Counted | Tokens] = asyncio.get_running_loop().create_future()
+        self._questions[id_] = future
+        try:
+            self._worker.send(command)
+            reply = await future
+        finally:
+            self._questions.pop(id_, None)
+        if not isinstance(reply, answer):
+            raise EngineError("The model process gave the wrong answer", remedy="Reload the model.")
+        return reply
+
+    def _on_reply(self, reply: Reply) -> None:
+        match reply:
+            case LoadReply(event=event):
+                self._loading.put_nowait(event)
+            case TurnReply(id=id_, event=turn_event):
+                if id_ in self._turns:
+                    self._turns[id_].put_nowait(turn_event)
+            case Counted(id=id_) | Tokens(id=id_):
+                future = self._questions.get(id_)
+                if future is not None and not future.done():
+                    future.set_result(reply)
+            case Refused(id=id_, failure=failure):
+                self._refuse(id_, error_of(failure))
+
+    def _on_end(self, code: int | None, out_of_memory: bool, problem: EngineError | None) -> None:  # noqa: FBT001
+        if self._closed:
+            failure = failure_of(_closed_error())
+        elif problem is not None:
+            failure = failure_of(problem)
+        else:
+            title, cause, remedy = describe_death(code, self._worker.log(), out_of_memory=out_of_memory)
+            failure = Failed("engine", title, cause, remedy)
+        self._end = failure
+        if self._loaded is None and not self._closed:
+            self._loading.put_nowait(failure_of(_load_death(failure)))
+        self._fail_all(failure)
+
+    def _fail_all(self, failure: Failed) -> None:
+        for events in self._turns.values():
+            events.put_nowait(failure)
+        for id_ in list(self._questions):
+            self._refuse(id_, error_of(failure))
+        if self._loaded is None:
+            self._loading.put_nowait(failure)
+
+    def _refuse(self, id_: str, error: LlmtuiError) -> None:
+        future = self._questions.get(id_)
+        if future is not None and not future.done():
+            future.set_exception(error)
+
+
+def _load_death(failure: Failed) -> ModelError:
+    return ModelError(
+        "The model process ended while it opened the model",
+        cause=f"{failure.title}: {failure.cause}",
+        remedy="The file is probably damaged, or this llama.cpp cannot run it: download it again or choose another.",
+    )
+
+
+def _closed_error() -> EngineError:
+    return EngineError("The model is not loaded", cause="it was unloaded", remedy="Load a model.")
+
+
+def _clean(text: str) -> str:
+    """The text with lone surrogates replaced: they come from undecodable input and have no UTF-8."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _encodable(request: GenerateRequest) -> GenerateRequest:
+    messages = tuple(ChatMessage(message.role, _clean(message.content)) for message in request.messages)
+    stop = tuple(_clean(text) for text in request.sampling.stop)
+    return msgspec.structs.replace(
+        request, messages=messages, sampling=msgspec.structs.replace(request.sampling, stop=stop)
+    )

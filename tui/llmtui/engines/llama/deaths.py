@@ -1,0 +1,57 @@
+"""Why a process ended, in words."""
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+_TELLING = ("GGML_ASSERT", "ggml_abort", "terminate called", "what():", "Error:", "error:", "failed to", "MemoryError")
+_RELOAD = "Reload the model; everything received so far is kept."
+
+
+def kernel_oom_kills() -> int | None:
+    """How many processes this system has killed for want of memory; None where it does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        name, _, value = line.partition(" ")
+        if name == "oom_kill":
+            return int(value)
+    return None
+
+
+def describe_death(code: int | None, log: Sequence[str], *, out_of_memory: bool) -> tuple[str, str, str]:
+    """Title, cause and remedy for a model process that ended by itself.
+
+    Args:
+        code: as `subprocess` gives it: negative for a signal; None when it is not known.
+        log: its last lines.
+        out_of_memory: the system has killed processes for want of memory meanwhile.
+    """
+    cause = telling_line(log)
+    if code is not None and code < 0:
+        if -code == signal.SIGKILL and out_of_memory:
+            return (
+                "The system killed the model process for want of memory",
+                cause,
+                "Reload the model with a smaller context, or choose a smaller quantisation.",
+            )
+        return f"The model process was killed (signal {-code}, {_signal_name(-code)})", cause, _RELOAD
+    ended = "ended unexpectedly" if code is None else f"ended unexpectedly (exit code {code})"
+    return f"The model process {ended}", cause, _RELOAD
+
+
+def telling_line(log: Sequence[str]) -> str:
+    """The log line that most likely says why: the last one with a word of failure, else the last one."""
+    for line in reversed(log):
+        if any(word in line for word in _TELLING):
+            return line
+    return log[-1] if log else "it left no last words"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

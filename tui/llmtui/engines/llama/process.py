@@ -1,0 +1,161 @@
+"""A worker process and its pipes, on the event loop: commands out, replies in, log lines kept."""
+
+import asyncio
+import contextlib
+import os
+from collections import deque
+from collections.abc import Callable
+
+from llmtui.domain.text import visible_line
+from llmtui.engines.llama.deaths import kernel_oom_kills
+from llmtui.engines.llama.wire import Command, Reply, encode, reply_reader
+from llmtui.errors import EngineError
+
+LOG_LINES = 200
+LOG_LINE_CHARACTERS = 500
+READ_BYTES = 1 << 18
+EXIT_SECONDS = 1.0
+
+
+class WorkerProcess:
+    """Started by `start`; from then on `on_reply` gets every reply and `on_end` the end, once.
+
+    Args:
+        python: the interpreter.
+        on_reply: called with each reply, on the event loop.
+        on_end: called when the process is gone and everything it sent was delivered. Takes its exit code (None when
+            it is not known) and whether the system was out of memory meanwhile; or the error that made us give it up.
+    """
+
+    def __init__(
+        self,
+        python: str,
+        on_reply: Callable[[Reply], None],
+        on_end: Callable[[int | None, bool, EngineError | None], None],
+    ) -> None:
+        self._python = python
+        self._on_reply = on_reply
+        self._on_end = on_end
+        self._process: asyncio.subprocess.Process | None = None
+        self._commands: asyncio.WriteTransport | None = None
+        self._log: deque[str] = deque(maxlen=LOG_LINES)
+        self._watch: asyncio.Task[None] | None = None
+        self._ooms = kernel_oom_kills()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, also when it has ended."""
+        return self._process.pid if self._process else None
+
+    def log(self) -> list[str]:
+        """Its last log lines, oldest first, safe to show."""
+        return list(self._log)
+
+    async def start(self) -> None:
+        """Start it, in a session of its own: the terminal's signals are not for it.
+
+        The process asks the kernel to be killed when the *thread* that started it ends, so call this on the event
+        loop of the main thread.
+
+        Raises:
+            EngineError: it cannot be started.
+        """
+        command_read, command_write = os.pipe()
+        event_read, event_write = os.pipe()
+        ours = [command_write, event_read]
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                # -P: a file named like a module in the user's folder must not be imported.
+                *(self._python, "-P", "-m", "llmtui.engines.llama.worker", str(command_read), str(event_write)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                pass_fds=(command_read, event_write),
+                start_new_session=True,
+                env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+            )
+        except OSError as error:
+            for descriptor in ours:
+                os.close(descriptor)
+            raise EngineError(
+                "The model process cannot be started", cause=str(error), remedy="Free some memory and try again."
+            ) from error
+        finally:
+            os.close(command_read)
+            os.close(event_write)
+        loop = asyncio.get_running_loop()
+        self._commands, _ = await loop.connect_write_pipe(
+            asyncio.BaseProtocol, os.fdopen(command_write, "wb", buffering=0)
+        )
+        self._watch = loop.create_task(self._live(self._process, event_read))
+
+    def send(self, command: Command) -> None:
+        """Queue a command; what is sent to a dead process is dropped.
+
+        Raises:
+            EngineError: the command is too long.
+        """
+        frame = encode(command)
+        if self._commands is not None and not self._commands.is_closing():
+            self._commands.write(frame)
+
+    async def stop(self) -> None:
+        """End it and wait for its end: by the closed pipe, and if that does not help within a second by force."""
+        if self._process is None or self._watch is None:
+            return
+        if self._commands is not None:
+            self._commands.close()
+        done, _ = await asyncio.wait([self._watch], timeout=EXIT_SECONDS)
+        if not done:
+            self.kill()
+            await asyncio.wait([self._watch])
+
+    def kill(self) -> None:
+        """End it by force."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def _live(self, process: asyncio.subprocess.Process, event_read: int) -> None:
+        log = asyncio.create_task(self._read_log(process))
+        problem = await self._read_replies(event_read)
+        if problem is not None:
+            self.kill()
+        code = await process.wait()
+        await log
+        if self._commands is not None:
+            self._commands.close()
+        ooms = kernel_oom_kills()
+        self._on_end(code, ooms is not None and self._ooms is not None and ooms > self._ooms, problem)
+
+    async def _read_replies(self, descriptor: int) -> EngineError | None:
+        loop = asyncio.get_running_loop()
+        stream = asyncio.StreamReader(limit=READ_BYTES)
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(descriptor, "rb", buffering=0)
+        )
+        frames = reply_reader()
+        try:
+            while data := await stream.read(READ_BYTES):
+                for reply in frames.feed(data):
+                    self._on_reply(reply)
+        except EngineError as error:
+            return error
+        finally:
+            transport.close()
+        return None
+
+    async def _read_log(self, process: asyncio.subprocess.Process) -> None:
+        stream = process.stderr
+        rest = b""
+        while stream is not None and (data := await stream.read(READ_BYTES)):
+            *lines, rest = (rest + data).split(b"\n")
+            rest = rest[-LOG_LINE_CHARACTERS:]
+            for line in lines:
+                self._keep(line)
+        self._keep(rest)
+
+    def _keep(self, line: bytes) -> None:
+        text = visible_line(line[: 4 * LOG_LINE_CHARACTERS].decode("utf-8", "replace"))
+        if text:
+            self._log.append(text[:LOG_LINE_CHARACTERS])

@@ -1,0 +1,131 @@
+"""The clerk: renders and tokenises on a thread of its own, so that the loop goes on decoding meanwhile."""
+
+import hashlib
+from array import array  # noqa: TC003 (msgspec reads the annotation)
+from collections.abc import Sequence
+from queue import SimpleQueue
+
+import msgspec
+
+from llmtui.domain.messages import ChatMessage
+from llmtui.engines.base import GenerateRequest, failure_of
+from llmtui.engines.llama.wire import Count, Counted, Refused, Tokenise, Tokens, TurnReply
+from llmtui.engines.llama.worker.outbox import Outbox
+from llmtui.engines.llama.worker.slots import Prepared
+from llmtui.engines.llama.worker.templates import ChatTemplate, Renderer
+from llmtui.engines.llama.worker.tickets import Ticket, Tickets
+from llmtui.engines.llama.worker.vocabulary import Vocabulary
+from llmtui.errors import ContextError, EngineError, LlmtuiError, TemplateError
+
+Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise
+
+
+class Prompt(msgspec.Struct, frozen=True, kw_only=True):
+    """A rendered and tokenised conversation."""
+
+    tokens: "array[int]"
+    rendered_sha256: str
+    bos_count: int
+
+
+class Clerk:
+    """Prepares turns for the loop, and answers what needs no decode.
+
+    Args:
+        loop_inbox: takes what is prepared.
+        context_size: longest prompt and answer of a slot, in tokens.
+        slots: how many there are.
+    """
+
+    def __init__(
+        self,
+        *,
+        template: ChatTemplate,
+        renderer: Renderer,
+        vocabulary: Vocabulary,
+        context_size: int,
+        slots: int,
+        loop_inbox: SimpleQueue[Prepared],
+        tickets: Tickets,
+        outbox: Outbox,
+    ) -> None:
+        self._template = template
+        self._renderer = renderer
+        self._vocabulary = vocabulary
+        self._context_size = context_size
+        self._slots = slots
+        self._loop_inbox = loop_inbox
+        self._tickets = tickets
+        self._outbox = outbox
+
+    def run(self, inbox: SimpleQueue[Paper]) -> None:
+        """Work through the inbox for ever."""
+        while True:
+            match inbox.get():
+                case Count(id=id_, messages=messages):
+                    self._count(id_, messages)
+                case Tokenise(id=id_, text=text):
+                    ids = self._vocabulary.tokenise(text, add_special=False)
+                    self._outbox.send(Tokens(id_, ids.tolist()))
+                case (request, ticket):
+                    self._prepare(request, ticket)
+
+    def _count(self, id_: str, messages: Sequence[ChatMessage]) -> None:
+        try:
+            self._outbox.send(Counted(id_, len(self._prompt(messages).tokens)))
+        except LlmtuiError as error:
+            self._outbox.send(Refused(id_, failure_of(error)))
+
+    def _prepare(self, request: GenerateRequest, ticket: Ticket) -> None:
+        try:
+            if not 0 <= request.slot < self._slots:
+                raise _no_such_slot(request.slot, self._slots)
+            prompt = self._prompt(request.messages)
+            self._check_length(len(prompt.tokens))
+        except LlmtuiError as error:
+            self._tickets.close(ticket)
+            self._outbox.send(TurnReply(request.id, failure_of(error)))
+            return
+        self._loop_inbox.put(
+            Prepared(
+                request,
+                ticket,
+                prompt.tokens,
+                stops=(*request.sampling.stop, *self._template.stops),
+                rendered_sha256=prompt.rendered_sha256,
+                bos_count=prompt.bos_count,
+            )
+        )
+
+    def _prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
+        text = self._renderer.render(self._template, self._vocabulary, messages)
+        bos_text = self._vocabulary.bos_text
+        printed = bool(bos_text) and text.startswith(bos_text)
+        tokens = self._vocabulary.tokenise(text, add_special=not printed)
+        count = 0
+        while count < len(tokens) and tokens[count] == self._vocabulary.bos:
+            count += 1
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        return Prompt(tokens=tokens, rendered_sha256=digest, bos_count=count)
+
+    def _check_length(self, tokens: int) -> None:
+        if tokens == 0:
+            raise TemplateError(
+                "The model's chat template rendered nothing",
+                cause="the prompt has no tokens",
+                remedy="Choose another model, or a file of this model with a working template.",
+            )
+        if tokens >= self._context_size:
+            raise ContextError(
+                "The prompt is longer than the context",
+                cause=f"{tokens:,} tokens of prompt; the context holds {self._context_size:,}, the answer included",
+                remedy="Shorten the message, start a new chat, or load the model with a larger context.",
+            )
+
+
+def _no_such_slot(slot: int, slots: int) -> EngineError:
+    return EngineError(
+        "The request names a slot that does not exist",
+        cause=f"slot {slot} of {slots}",
+        remedy="Load the model with more slots.",
+    )

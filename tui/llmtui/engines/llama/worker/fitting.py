@@ -1,0 +1,66 @@
+"""Refuses a context that does not fit into memory, before llama.cpp writes to all of it and is killed."""
+
+import os
+from typing import Any
+
+from llmtui.domain.settings import Runtime
+from llmtui.engines.llama.worker.bindings import llama
+from llmtui.engines.llama.worker.loading import (
+    LARGEST_CONTEXT,
+    asked_context,
+    context_params,
+    kv_bytes_per_token,
+    model_params,
+)
+from llmtui.engines.llama.worker.logs import LogCapture
+from llmtui.errors import ModelError
+
+
+def check_memory(
+    path: str, model: Any, runtime: Runtime, *, weights_bytes: int, available_bytes: int | None, logs: LogCapture
+) -> None:
+    """Compare weights and cache with the memory that was available before the weights were read.
+
+    The quick formula is an upper bound; where it does not fit, a load that allocates nothing gives the exact figure.
+
+    Raises:
+        ModelError: it does not fit; the cause has both numbers.
+    """
+    on_gpu = llama.llama_supports_gpu_offload() and runtime.gpu_layers != 0
+    if available_bytes is None or on_gpu:
+        return
+    asked = asked_context(model, runtime)
+    cells = asked * runtime.slots
+    cache = kv_bytes_per_token(model) * cells
+    if cache + weights_bytes <= available_bytes:
+        return
+    if cells < LARGEST_CONTEXT:
+        cache = _dry_run(path, asked, runtime, logs) or cache
+    if cache + weights_bytes > available_bytes:
+        raise ModelError(
+            "The model with this context does not fit into memory",
+            cause=f"a context of {asked:,} tokens takes {_gib(cache)} beside {_gib(weights_bytes)} of weights; "
+            f"{_gib(available_bytes)} are available",
+            remedy="Ask for a smaller context, choose a smaller quantisation, or close other programs.",
+        )
+
+
+def _dry_run(path: str, asked: int, runtime: Runtime, logs: LogCapture) -> int | None:
+    """Exact bytes of cache and buffers; None when the dry run fails."""
+    params = model_params(runtime)
+    params.no_alloc = True
+    with logs.aside():
+        model = llama.llama_model_load_from_file(os.fsencode(path), params)
+        if not model:
+            return None
+        with logs.aside():
+            context = llama.llama_init_from_model(model, context_params(asked, runtime, 1))
+            parts = logs.memory() if context else None
+        if context:
+            llama.llama_free(context)
+        llama.llama_model_free(model)
+    return parts.total_bytes if parts else None
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:,.1f} GiB"

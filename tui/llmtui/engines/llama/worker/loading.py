@@ -1,0 +1,232 @@
+"""Opens a model file and its context, and turns what can go wrong into errors that say what to do."""
+
+import contextlib
+import ctypes
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from llmtui.domain.settings import Runtime
+from llmtui.domain.text import visible_line
+from llmtui.engines.llama.worker import machine
+from llmtui.engines.llama.worker.bindings import AbortFlag, llama
+from llmtui.engines.llama.worker.logs import LogCapture
+from llmtui.errors import ModelError
+
+DEFAULT_CONTEXT = 8192
+KV_ELEMENT_BYTES = 2
+LARGEST_CONTEXT = 2**31 - 1024
+_MAGIC = b"GGUF"
+_DOWNLOAD_AGAIN = "Download the file again, or take another one."
+
+
+class OpenModel(msgspec.Struct, kw_only=True, eq=False):
+    """llama.cpp's pointers, and what was granted.
+
+    Attributes:
+        context_size: tokens a slot may hold; the cache has room for every slot's.
+        abort: makes the decode that runs return 2.
+        trimmable: part of a sequence can be cut off (not so for recurrent states).
+        window: of sliding-window attention in tokens; 0 without.
+        keep: objects that native code still points to.
+    """
+
+    model: Any
+    context: Any
+    memory: Any
+    context_size: int
+    trained_context: int | None
+    threads: int
+    batch: int
+    slots: int
+    abort: AbortFlag
+    trimmable: bool
+    recurrent: bool
+    window: int
+    keep: list[Any]
+
+
+def check_file(path: str) -> None:
+    """Look at the file before llama.cpp does: its words for these cases are hard to understand.
+
+    Raises:
+        ModelError: missing, a folder, unreadable, empty, or not a GGUF file.
+    """
+    file = Path(path)
+    shown = visible_line(path)
+    if not file.exists():
+        raise ModelError("The model file does not exist", cause=shown, remedy="Check the path.")
+    if file.is_dir():
+        raise ModelError("The model is a folder, not a file", cause=shown, remedy="Name the .gguf file inside it.")
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(4)
+    except OSError as error:
+        raise ModelError(
+            "The model file cannot be read",
+            cause=f"{shown}: {error.strerror}",
+            remedy="Check the file's permissions.",
+        ) from error
+    if not head:
+        raise ModelError("The model file is empty", cause=shown, remedy=_DOWNLOAD_AGAIN)
+    if head != _MAGIC:
+        raise ModelError(
+            "The file is not a GGUF model",
+            cause=f"{shown} begins with {head!r}, not with {_MAGIC!r}",
+            remedy="Choose a .gguf file; other formats have to be converted first.",
+        )
+
+
+def open_weights(path: str, runtime: Runtime, logs: LogCapture, progress: Callable[[float], None]) -> tuple[Any, Any]:
+    """The model's pointer, and the callback to be kept alive.
+
+    Raises:
+        ModelError: llama.cpp refused the file.
+    """
+
+    def report(fraction: float, _user_data: object) -> bool:
+        progress(fraction)
+        return True
+
+    callback = llama.llama_progress_callback(report)
+    params = model_params(runtime)
+    params.progress_callback = callback
+    model = llama.llama_model_load_from_file(os.fsencode(path), params)
+    if not model:
+        raise load_error(logs)
+    return model, callback
+
+
+def asked_context(model: Any, runtime: Runtime) -> int:
+    """Tokens per slot that are wanted: the setting, or the trained context up to `DEFAULT_CONTEXT`."""
+    return int(runtime.context or min(llama.llama_model_n_ctx_train(model) or DEFAULT_CONTEXT, DEFAULT_CONTEXT))
+
+
+def open_context(model: Any, runtime: Runtime, logs: LogCapture) -> OpenModel:
+    """A context with room for every slot, of at most the trained length: beyond it models produce noise.
+
+    Raises:
+        ModelError: llama.cpp could not make it.
+    """
+    trained = llama.llama_model_n_ctx_train(model)
+    asked = asked_context(model, runtime)
+    granted = min(asked, trained if trained > 0 else asked)
+    threads = runtime.threads or machine.usable_cores()
+    context = llama.llama_init_from_model(model, context_params(granted, runtime, threads))
+    if not context:
+        raise ModelError(
+            "The context could not be created",
+            cause=_best_line(logs) or f"{granted:,} tokens in {runtime.slots} slots",
+            remedy="Ask for a smaller context, or close other programs.",
+        )
+    abort = AbortFlag()
+    llama.llama_set_abort_callback(context, abort.callback, abort.data)
+    fixed = bool(llama.llama_model_is_recurrent(model) or llama.llama_model_is_hybrid(model))
+    return OpenModel(
+        model=model,
+        context=context,
+        memory=llama.llama_get_memory(context),
+        context_size=granted,
+        trained_context=trained if trained > 0 else None,
+        threads=threads,
+        batch=llama.llama_n_batch(context),
+        slots=runtime.slots,
+        abort=abort,
+        trimmable=not fixed,
+        recurrent=bool(llama.llama_model_is_recurrent(model)),
+        window=max(0, llama.llama_model_n_swa(model)),
+        keep=[],
+    )
+
+
+def metadata(model: Any, key: str) -> str | None:
+    """A scalar of the file's metadata as text; None when it has none of that name."""
+    length = llama.llama_model_meta_val_str(model, key.encode(), None, 0)
+    if length < 0:
+        return None
+    buffer = ctypes.create_string_buffer(length + 1)
+    llama.llama_model_meta_val_str(model, key.encode(), buffer, length + 1)
+    return buffer.value.decode("utf-8", "replace")
+
+
+def metadata_int(model: Any, key: str) -> int | None:
+    """Like `metadata`, as a whole number; None also when it is none."""
+    with contextlib.suppress(TypeError, ValueError):
+        return int(metadata(model, key) or "")
+    return None
+
+
+def kv_bytes_per_token(model: Any) -> int:
+    """Growth of a plain attention cache in 16-bit floats per token: an upper bound for windows and hybrids."""
+    arch = metadata(model, "general.architecture") or ""
+    heads = llama.llama_model_n_head(model)
+    width = llama.llama_model_n_embd(model) // heads if heads > 0 else 0
+    key = metadata_int(model, f"{arch}.attention.key_length") or width
+    value = metadata_int(model, f"{arch}.attention.value_length") or width
+    if llama.llama_model_is_recurrent(model):
+        return 0
+    # A hybrid's first layer may hold no cache at all; then the number of query heads bounds those of the others.
+    kv_heads = llama.llama_model_n_head_kv(model) or heads
+    return int(llama.llama_model_n_layer(model) * kv_heads * (key + value) * KV_ELEMENT_BYTES)
+
+
+def load_error(logs: LogCapture) -> ModelError:
+    """llama.cpp's last words about a file it did not open, with what to do about them."""
+    cause = _best_line(logs)
+    low = cause.lower()
+    if match := re.search(r"unknown model architecture: '(.*?)'", cause):
+        return ModelError(
+            f"This llama.cpp does not know the architecture {match[1]!r}",
+            cause=cause,
+            remedy="Update llama-cpp-python, or choose a model of another family.",
+        )
+    if any(words in low for words in ("file bounds", "corrupted or incomplete", "read tensor", "unexpectedly reached")):
+        return ModelError("The model file is damaged or cut off", cause=cause, remedy=_DOWNLOAD_AGAIN)
+    if "allocate" in low or "bad_alloc" in low or "out of memory" in low:
+        return ModelError(
+            "The model does not fit into memory",
+            cause=cause,
+            remedy="Choose a smaller quantisation, or close other programs.",
+        )
+    return ModelError(
+        "llama.cpp cannot open the model file", cause=cause or "it gave no reason", remedy=_DOWNLOAD_AGAIN
+    )
+
+
+def _best_line(logs: LogCapture) -> str:
+    """The line at error level that says most: the exception's own words, else the first complaint."""
+    lines = [visible_line(line) for line in logs.errors]
+    for line in lines:
+        if "error loading model" in line:
+            said = line.partition("error loading model")[2].partition(":")[2].strip()
+            return said or line
+    return lines[0] if lines else ""
+
+
+def model_params(runtime: Runtime) -> Any:
+    """How to open the file."""
+    params = llama.llama_model_default_params()
+    params.n_gpu_layers = -1 if runtime.gpu_layers is None else runtime.gpu_layers
+    params.load_mode = llama.LLAMA_LOAD_MODE_MMAP if runtime.mmap else llama.LLAMA_LOAD_MODE_NONE
+    return params
+
+
+def context_params(context: int, runtime: Runtime, threads: int) -> Any:
+    """How to make a context of `context` tokens per slot."""
+    params = llama.llama_context_default_params()
+    params.n_ctx = min(context * runtime.slots, LARGEST_CONTEXT)
+    params.n_batch = params.n_ubatch = max(runtime.batch, runtime.slots)
+    params.n_seq_max = runtime.slots
+    params.n_outputs_max = runtime.slots
+    params.n_threads = params.n_threads_batch = threads
+    params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_AUTO
+    params.offload_kqv = True
+    params.op_offload = True
+    params.swa_full = False
+    params.kv_unified = True
+    params.no_perf = True
+    return params

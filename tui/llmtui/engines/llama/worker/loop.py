@@ -1,0 +1,200 @@
+"""The loop that decodes: one batch from every slot's next token and a piece of a waiting prompt, again and again."""
+
+import queue
+import time
+from collections import deque
+
+from llmtui.domain.events import Delta, Failed, Finished, FinishReason, PrefillProgress
+from llmtui.engines.llama.wire import TurnReply
+from llmtui.engines.llama.worker.batch import Batch
+from llmtui.engines.llama.worker.bindings import llama
+from llmtui.engines.llama.worker.loading import OpenModel
+from llmtui.engines.llama.worker.outbox import Outbox
+from llmtui.engines.llama.worker.sampler import Sampler
+from llmtui.engines.llama.worker.slots import Job, Prepared, Slot
+from llmtui.engines.llama.worker.tickets import Tickets
+from llmtui.engines.llama.worker.vocabulary import Vocabulary
+
+CHUNK_SECONDS = 0.15
+"""Aim for one decode of prompt tokens: how long a cancel may wait where a decode cannot be broken off, how much work
+is lost where it can, and how long the other slots' tokens wait."""
+SMALLEST_CHUNK = 32
+FIRST_CHUNK = 64
+PROGRESS_NS = 50_000_000
+ABORTED = 2
+
+
+class Loop:
+    """Works on turns for ever.
+
+    Args:
+        model: opened.
+        vocabulary: of the model.
+        tickets: tell which turns were cancelled.
+        outbox: takes the events.
+    """
+
+    def __init__(self, model: OpenModel, vocabulary: Vocabulary, tickets: Tickets, outbox: Outbox) -> None:
+        self.inbox: queue.SimpleQueue[Prepared] = queue.SimpleQueue()
+        self._model = model
+        self._vocabulary = vocabulary
+        self._tickets = tickets
+        self._outbox = outbox
+        self._slots = [Slot(index, model) for index in range(model.slots)]
+        self._waiting: deque[Prepared] = deque()
+        self._batch = Batch(model.batch, model.slots)
+        self._chunk = min(FIRST_CHUNK, model.batch)
+
+    def run(self) -> None:
+        """Decode while there is work, wait while there is none."""
+        while True:
+            self._take()
+            self._admit()
+            self._drop_cancelled()
+            jobs = self._fill()
+            if jobs:
+                self._decode(jobs)
+
+    def _take(self) -> None:
+        idle = not self._waiting and all(slot.job is None for slot in self._slots)
+        try:
+            self._waiting.append(self.inbox.get(block=idle))
+            while True:
+                self._waiting.append(self.inbox.get_nowait())
+        except queue.Empty:
+            return
+
+    def _admit(self) -> None:
+        for prepared in list(self._waiting):
+            slot = self._slots[prepared.request.slot]
+            if prepared.ticket.cancelled or slot.job is None:
+                self._waiting.remove(prepared)
+                self._start(slot, prepared)
+
+    def _start(self, slot: Slot, prepared: Prepared) -> None:
+        sampler = Sampler(prepared.request.sampling, self._vocabulary, prepared.prompt)
+        if prepared.ticket.cancelled:
+            self._end(Job(prepared, sampler, 0, None), slot, "cancelled")
+            return
+        cached, miss = slot.reuse(prepared.prompt)
+        slot.job = Job(prepared, sampler, cached, miss)
+        self._report_progress(slot.job, time.perf_counter_ns())
+
+    def _drop_cancelled(self) -> None:
+        for slot in self._slots:
+            if slot.job is not None and slot.job.ticket.cancelled:
+                self._finish(slot, slot.job, "cancelled")
+
+    def _fill(self) -> list[tuple[Slot, Job]]:
+        """Next tokens first, so that no answer waits for a prompt; then as much of the prompts as the aim allows."""
+        batch = self._batch
+        batch.clear()
+        jobs: list[tuple[Slot, Job]] = []
+        for slot in self._slots:
+            job = slot.job
+            if job is not None and not job.in_prefill:
+                job.output = batch.add_token(job.next_token, len(slot.tokens), slot.index)
+                job.share = 1
+                jobs.append((slot, job))
+        left = min(self._chunk, batch.room)
+        for slot in self._slots:
+            job = slot.job
+            if job is not None and job.in_prefill and left > 0:
+                part = job.prompt[job.done : job.done + left]
+                last = job.done + len(part) == len(job.prompt)
+                index = batch.add_prompt(part, job.done, slot.index, output=last)
+                job.output = index if last else -1
+                job.share = len(part)
+                left -= len(part)
+                jobs.append((slot, job))
+        return jobs
+
+    def _decode(self, jobs: list[tuple[Slot, Job]]) -> None:
+        started_ns = time.perf_counter_ns()
+        in_prefill = sum(job.share for _, job in jobs if job.in_prefill)
+        for _, job in jobs:
+            if in_prefill:
+                # A piece of a prompt takes longer than a token: what has gathered must not wait for it.
+                self._send_delta(job, job.gatherer.flush())
+            if job.prefill_started_ns is None:
+                job.prefill_started_ns = started_ns
+        self._tickets.begin(job.ticket for _, job in jobs)
+        code = self._batch.decode(self._model.context)
+        self._tickets.end()
+        if code == 0:
+            self._advance(jobs)
+            self._adapt(in_prefill, time.perf_counter_ns() - started_ns)
+            return
+        for slot, job in jobs:
+            slot.resynchronise()
+            if code != ABORTED:
+                self._fail(slot, job, code)
+
+    def _advance(self, jobs: list[tuple[Slot, Job]]) -> None:
+        for slot, job in jobs:
+            if job.in_prefill:
+                slot.tokens.extend(job.prompt[job.done : job.done + job.share])
+                job.done += job.share
+                if job.output < 0:
+                    self._report_progress(job, time.perf_counter_ns())
+                    continue
+                llama.llama_synchronize(self._model.context)
+                job.prefill_ended_ns = time.perf_counter_ns()
+                job.progress_ns = 0
+                self._report_progress(job, job.prefill_ended_ns)
+            else:
+                slot.tokens.append(job.next_token)
+            token = job.sampler.sample(self._model.context, job.output)
+            self._take_token(slot, job, token, time.perf_counter_ns())
+
+    def _take_token(self, slot: Slot, job: Job, token: int, t_ns: int) -> None:
+        job.generated += 1
+        job.next_token = token
+        ended = job.stops_at_end and self._vocabulary.ends_answer(token)
+        text = "" if ended else job.answer.feed(self._vocabulary.piece(token))
+        self._send_delta(job, job.gatherer.add(text, t_ns))
+        if ended or job.answer.stopped:
+            self._finish(slot, job, "stop")
+        elif job.generated == job.max_tokens:
+            self._finish(slot, job, "length")
+        elif len(slot.tokens) >= self._model.context_size:
+            self._finish(slot, job, "context_full")
+
+    def _adapt(self, tokens: int, elapsed_ns: int) -> None:
+        """Learn from a piece of a prompt how much fits into `CHUNK_SECONDS`."""
+        if tokens < min(SMALLEST_CHUNK, self._model.batch):
+            return
+        fitting = int(tokens * CHUNK_SECONDS * 1e9 / max(1, elapsed_ns))
+        rounded = fitting // SMALLEST_CHUNK * SMALLEST_CHUNK
+        self._chunk = min(self._model.batch, max(SMALLEST_CHUNK, rounded))
+
+    def _report_progress(self, job: Job, t_ns: int) -> None:
+        if t_ns - job.progress_ns >= PROGRESS_NS:
+            job.progress_ns = t_ns
+            self._send(job, PrefillProgress(job.done, len(job.prompt), job.cached, t_ns))
+
+    def _finish(self, slot: Slot, job: Job, reason: FinishReason) -> None:
+        slot.job = None
+        self._end(job, slot, reason)
+
+    def _end(self, job: Job, slot: Slot, reason: FinishReason) -> None:
+        self._send_delta(job, job.gatherer.flush(job.answer.finish()))
+        timings = job.timings(len(slot.tokens), slot.state_bytes())
+        job.sampler.free()
+        self._tickets.close(job.ticket)
+        self._send(job, Finished(reason, timings, time.perf_counter_ns()))
+
+    def _fail(self, slot: Slot, job: Job, code: int) -> None:
+        slot.job = None
+        job.sampler.free()
+        self._tickets.close(job.ticket)
+        self._send_delta(job, job.gatherer.flush(job.answer.finish()))
+        cause = "the KV cache has no room left" if code == 1 else f"llama_decode returned {code}"
+        self._send(job, Failed("engine", "llama.cpp could not evaluate the text", cause, "Send the message again."))
+
+    def _send_delta(self, job: Job, delta: Delta | None) -> None:
+        if delta is not None:
+            self._send(job, delta)
+
+    def _send(self, job: Job, event: PrefillProgress | Delta | Finished | Failed) -> None:
+        self._outbox.send(TurnReply(job.ticket.id, event))

@@ -1,0 +1,23 @@
+"""What worker and renderer say to each other: four bytes of length, big-endian, then msgpack."""
+
+import struct
+
+import msgspec
+
+LENGTH = struct.Struct(">I")
+
+
+class RenderRequest(msgspec.Struct, frozen=True):
+    """A conversation to be rendered; `messages` are dicts of role and content."""
+
+    template: str
+    messages: list[dict[str, str]]
+    bos_token: str
+    eos_token: str
+
+
+class RenderReply(msgspec.Struct, frozen=True):
+    """The rendered text, or what went wrong in one line."""
+
+    text: str | None = None
+    problem: str | None = None

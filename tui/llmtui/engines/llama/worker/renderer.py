@@ -1,0 +1,100 @@
+"""The renderer: a small process of the worker that runs chat templates and nothing else.
+
+A template is a stranger's program. The sandbox keeps it from Python's objects, but not from running for ever or from
+`'a' * 10**10`, and such an operation cannot be interrupted from inside the process. So it runs here, with an address
+space of its own size and without the model; the worker kills it when its time is over and starts another one.
+
+Its frames, on standard input and output, are those of `render_frames.py`.
+"""
+
+import contextlib
+import json
+import os
+import resource
+import sys
+from datetime import datetime
+from typing import NoReturn
+
+import msgspec
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from llmtui.engines.llama.worker.lifeline import die_with_parent
+from llmtui.engines.llama.worker.render_frames import LENGTH, RenderReply, RenderRequest
+
+MEMORY_BYTES = 512 * 1024 * 1024
+"""Of address space: the interpreter takes some 60 MB of it, a long conversation a few more."""
+OUTPUT_CHARACTERS = 16 * 1024 * 1024
+
+
+def _raise_exception(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _tojson(value: object, indent: int | None = None, *, ensure_ascii: bool = False) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent)
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    """The environment chat templates are written for, as the Transformers library documents it."""
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+    )
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _raise_exception
+    environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
+    return environment
+
+
+def _render(environment: ImmutableSandboxedEnvironment, request: RenderRequest) -> RenderReply:
+    try:
+        template = environment.from_string(request.template)
+        text = template.render(
+            messages=request.messages,
+            add_generation_prompt=True,
+            bos_token=request.bos_token,
+            eos_token=request.eos_token,
+            tools=None,
+            documents=None,
+        )
+    except MemoryError:
+        return RenderReply(problem="it needs too much memory")
+    except RecursionError:
+        return RenderReply(problem="it recurses too deeply")
+    except Exception as error:  # noqa: BLE001 (a stranger's program may raise anything)
+        return RenderReply(problem=str(error)[:500] or type(error).__name__)
+    if len(text) > OUTPUT_CHARACTERS:
+        return RenderReply(problem=f"it renders {len(text):,} characters")
+    return RenderReply(text=text.encode("utf-8", "replace").decode())
+
+
+def _read(count: int) -> bytes:
+    data = sys.stdin.buffer.read(count)
+    if len(data) < count:
+        os._exit(0)
+    return data
+
+
+def _write(reply: RenderReply) -> None:
+    body = msgspec.msgpack.encode(reply)
+    sys.stdout.buffer.write(LENGTH.pack(len(body)) + body)
+    sys.stdout.buffer.flush()
+
+
+def main() -> None:
+    """Render until standard input closes. The first reply is empty and says that the imports are done."""
+    die_with_parent()
+    environment = _environment()
+    environment.from_string("{{ '' }}").render()
+    with contextlib.suppress(ValueError, OSError):
+        # macOS refuses this limit; the time limit holds there too.
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    decoder = msgspec.msgpack.Decoder(RenderRequest)
+    _write(RenderReply())
+    while True:
+        (length,) = LENGTH.unpack(_read(LENGTH.size))
+        _write(_render(environment, decoder.decode(_read(length))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Slots: what each sequence of the KV cache holds, and how much of it a new prompt can keep."""
+
+from array import array
+
+from llmtui.domain.events import Timings
+from llmtui.engines.base import GenerateRequest
+from llmtui.engines.llama.worker.bindings import llama
+from llmtui.engines.llama.worker.loading import OpenModel
+from llmtui.engines.llama.worker.sampler import Sampler
+from llmtui.engines.llama.worker.tickets import Ticket
+from llmtui.engines.streaming import AnswerText, DeltaGatherer
+
+
+def common_prefix(left: "array[int]", right: "array[int]") -> int:
+    """Number of leading tokens two sequences share.
+
+    Halving with comparisons of whole slices: each is one `memcmp`, so 100,000 tokens take microseconds and no
+    numerical library has to be loaded for it.
+    """
+    low, high = 0, min(len(left), len(right))
+    if left[:high] == right[:high]:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if left[low:middle] == right[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+class Prepared:
+    """A request whose prompt is rendered and tokenised.
+
+    Args:
+        stops: the request's and the template's.
+        rendered_sha256: of the rendered prompt.
+        bos_count: begin tokens at its head.
+    """
+
+    __slots__ = ("bos_count", "prompt", "rendered_sha256", "request", "stops", "ticket")
+
+    def __init__(
+        self,
+        request: GenerateRequest,
+        ticket: Ticket,
+        prompt: "array[int]",
+        *,
+        stops: tuple[str, ...],
+        rendered_sha256: str,
+        bos_count: int,
+    ) -> None:
+        self.request = request
+        self.ticket = ticket
+        self.prompt = prompt
+        self.stops = stops
+        self.rendered_sha256 = rendered_sha256
+        self.bos_count = bos_count
+
+
+class Job:
+    """A turn that a slot works on.
+
+    Attributes:
+        done: prompt tokens in the cache.
+        next_token: sampled, not yet evaluated; meaningless before the prompt is done.
+        generated: tokens sampled, the end token included.
+        output: index in the batch whose logits are for this job; -1 when it gets none.
+        share: tokens of the current batch that are this job's.
+    """
+
+    __slots__ = (
+        "answer", "cache_miss_at", "cached", "done", "gatherer", "generated", "max_tokens", "next_token", "output",
+        "prefill_ended_ns", "prefill_started_ns", "prepared", "progress_ns", "prompt", "sampler", "share",
+        "stops_at_end", "ticket",
+    )  # fmt: skip
+
+    def __init__(self, prepared: Prepared, sampler: Sampler, cached: int, cache_miss_at: int | None) -> None:
+        sampling = prepared.request.sampling
+        self.prepared = prepared
+        self.ticket = prepared.ticket
+        self.prompt = prepared.prompt
+        self.sampler = sampler
+        self.cached = self.done = cached
+        self.cache_miss_at = cache_miss_at
+        self.answer = AnswerText(prepared.stops)
+        self.gatherer = DeltaGatherer()
+        self.max_tokens = sampling.max_tokens
+        self.stops_at_end = not sampling.ignore_eos
+        self.next_token = -1
+        self.generated = 0
+        self.output = -1
+        self.share = 0
+        self.progress_ns = 0
+        self.prefill_started_ns: int | None = None
+        self.prefill_ended_ns: int | None = None
+
+    @property
+    def in_prefill(self) -> bool:
+        """Whether part of the prompt is to be evaluated."""
+        return self.done < len(self.prompt)
+
+    def timings(self, context_used: int, kv_bytes: int) -> Timings:
+        """The account of the turn as it stands."""
+        prefill_ns = None
+        if self.prefill_started_ns is not None and self.prefill_ended_ns is not None:
+            prefill_ns = self.prefill_ended_ns - self.prefill_started_ns
+        return Timings(
+            prompt_tokens=len(self.prompt),
+            cached_tokens=self.cached,
+            prefill_ns=prefill_ns,
+            completion_tokens=self.generated,
+            context_used=context_used,
+            kv_bytes=kv_bytes,
+            cache_miss_at=self.cache_miss_at,
+            rendered_sha256=self.prepared.rendered_sha256,
+            bos_count=self.prepared.bos_count,
+            seed=self.sampler.seed,
+        )
+
+
+class Slot:
+    """One sequence of the KV cache.
+
+    Attributes:
+        tokens: what the cache holds of it.
+        job: the turn it works on.
+    """
+
+    def __init__(self, index: int, model: OpenModel) -> None:
+        self.index = index
+        self.tokens = array("i")
+        self.job: Job | None = None
+        self._model = model
+
+    def reuse(self, prompt: "array[int]") -> tuple[int, int | None]:
+        """Keep what the cache shares with a prompt and cut off the rest.
+
+        Returns:
+            Tokens that need not be evaluated again (at least one is left to evaluate, for its logits), and the first
+            token that differed, when something in the cache did not fit.
+        """
+        shared = common_prefix(self.tokens, prompt)
+        miss = shared if shared < len(self.tokens) and shared < len(prompt) else None
+        keep = min(shared, len(prompt) - 1)
+        return self.keep(keep), miss
+
+    def keep(self, count: int) -> int:
+        """Cut the sequence to `count` tokens; where that cannot be done, drop it all. Returns what is kept."""
+        if self._can_keep(count):
+            if count < len(self.tokens):
+                del self.tokens[count:]
+            return count
+        llama.llama_memory_seq_rm(self._model.memory, self.index, -1, -1)
+        del self.tokens[:]
+        return 0
+
+    def resynchronise(self) -> None:
+        """After a decode that did not end: note what of the batch is in the cache nevertheless."""
+        job = self.job
+        if not self._model.trimmable:
+            # A state that some layers have updated and others not is of no use.
+            self.keep_nothing()
+        elif job is not None:
+            held = llama.llama_memory_seq_pos_max(self._model.memory, self.index) + 1
+            pending = job.prompt[job.done : job.done + job.share] if job.in_prefill else array("i", [job.next_token])
+            self.tokens.extend(pending[: max(0, held - len(self.tokens))])
+            if held < len(self.tokens):
+                del self.tokens[held:]
+        if job is not None and job.in_prefill:
+            job.done = len(self.tokens)
+
+    def keep_nothing(self) -> None:
+        """Drop the sequence."""
+        llama.llama_memory_seq_rm(self._model.memory, self.index, -1, -1)
+        del self.tokens[:]
+
+    def state_bytes(self) -> int:
+        """Bytes of the cache that this sequence takes."""
+        size: int = llama.llama_state_seq_get_size(self._model.context, self.index)
+        return size
+
+    def _can_keep(self, count: int) -> bool:
+        if count == 0:
+            return not self.tokens
+        model = self._model
+        if count < len(self.tokens):
+            if not model.trimmable:
+                return False
+            if not llama.llama_memory_seq_rm(model.memory, self.index, count, -1):
+                return False
+        if model.window == 0:
+            return True
+        # A sliding-window cache forgets old tokens: those the next token looks at must all be there.
+        oldest = llama.llama_memory_seq_pos_min(model.memory, self.index)
+        return bool(0 <= oldest <= max(0, count - model.window))

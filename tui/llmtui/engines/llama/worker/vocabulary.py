@@ -1,0 +1,87 @@
+"""A model's vocabulary: text into tokens and a token into bytes."""
+
+import ctypes
+from array import array
+from typing import Any
+
+from llmtui.engines.llama.worker.bindings import llama
+
+PIECE_BYTES = 256
+NO_TOKEN = -1
+_PARSE_SPECIAL = True
+_SHOW_SPECIAL = False
+
+
+class Vocabulary:
+    """Tokens of one model. `tokenise` may be called from any thread, `piece` from one.
+
+    Args:
+        model: llama.cpp's model pointer.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._vocab = llama.llama_model_get_vocab(model)
+        self.size: int = llama.llama_vocab_n_tokens(self._vocab)
+        self.bos: int = llama.llama_vocab_bos(self._vocab)
+        self.eos: int = llama.llama_vocab_eos(self._vocab)
+        self.bos_text = self._text(self.bos)
+        self.eos_text = self._text(self.eos)
+        self.adds_eos = bool(llama.llama_vocab_get_add_eos(self._vocab))
+        self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
+        self._ends: list[int] | None = None
+
+    def tokenise(self, text: str, *, add_special: bool) -> "array[int]":
+        """Token ids of a text; special tokens written in it are recognised.
+
+        Args:
+            text: any text.
+            add_special: add the begin token where the vocabulary asks for it.
+        """
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 16
+        while True:
+            tokens = (ctypes.c_int32 * room)()
+            count = llama.llama_tokenize(self._vocab, data, len(data), tokens, room, add_special, _PARSE_SPECIAL)
+            if count >= 0:
+                break
+            room = -count
+        ids = array("i", bytes(memoryview(tokens).cast("B")[: 4 * count]))
+        if add_special and self.adds_eos and ids and ids[-1] == self.eos:
+            # Some vocabularies end every text; a prompt that has ended would not be answered.
+            ids.pop()
+        return ids
+
+    def piece(self, token: int) -> bytes:
+        """Bytes a token stands for; none for control tokens."""
+        length = llama.llama_token_to_piece(self._vocab, token, self._buffer, PIECE_BYTES, 0, _SHOW_SPECIAL)
+        if length >= 0:
+            return self._buffer.raw[:length]
+        longer = ctypes.create_string_buffer(-length)
+        length = llama.llama_token_to_piece(self._vocab, token, longer, -length, 0, _SHOW_SPECIAL)
+        return longer.raw[: max(0, length)]
+
+    def ends_answer(self, token: int) -> bool:
+        """Whether the token ends a generation: end of text, end of turn, and the like."""
+        return bool(llama.llama_vocab_is_eog(self._vocab, token))
+
+    def end_tokens(self) -> list[int]:
+        """All tokens for which `ends_answer` holds."""
+        if self._ends is None:
+            self._ends = [token for token in range(self.size) if self.ends_answer(token)]
+        return self._ends
+
+    def suppressed(self) -> list[int]:
+        """Tokens the model's file forbids."""
+        count = ctypes.c_int32(0)
+        tokens = llama.llama_vocab_get_suppress_tokens(self._vocab, ctypes.byref(count))
+        return [tokens[index] for index in range(count.value)]
+
+    def special(self, text: str) -> int | None:
+        """The one token that `text` stands for; None when it takes several."""
+        ids = self.tokenise(text, add_special=False)
+        return ids[0] if len(ids) == 1 else None
+
+    def _text(self, token: int) -> str:
+        if token == NO_TOKEN:
+            return ""
+        return (llama.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
