@@ -1,11 +1,18 @@
 """Text from strangers, made safe to show, and counted as people count it."""
 
+import math
+import re
 import unicodedata
 
-_KEEP = {"\n", "\t"}
 _CONTROL_PICTURES = {code: chr(0x2400 + code) for code in range(0x20)}
 _CONTROL_PICTURES[0x7F] = "␡"
-_BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+_UNSAFE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but for tab and line feed, DEL, C1
+    r"\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c"  # bidirectional controls
+    r"\ud800-\udfff\u2028\u2029]"  # lone surrogates, line and paragraph separators
+)
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_CJK = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 
 def visible(text: str) -> str:
@@ -17,9 +24,7 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not any(_is_unsafe(char) for char in text):
-        return text
-    return "".join(_shown(char) if _is_unsafe(char) else char for char in text)
+    return _UNSAFE.sub(lambda match: _shown(match[0]), text)
 
 
 def visible_line(text: str) -> str:
@@ -32,11 +37,19 @@ def visible_characters(text: str) -> int:
     return sum(1 for char in text if not char.isspace() and unicodedata.category(char) not in {"Cc", "Cf", "Mn", "Me"})
 
 
-def _is_unsafe(char: str) -> bool:
-    code = ord(char)
-    if code < 0x20:
-        return char not in _KEEP
-    return 0x7F <= code < 0xA0 or code in _BIDI or 0xD800 <= code < 0xE000 or code in {0x2028, 0x2029}
+def well_formed(text: str) -> str:
+    """Text that UTF-8 can hold: lone surrogates, which a pasted or mistyped byte can bring, become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATES.sub("\ufffd", text)
+    return text
+
+
+def estimate_tokens(text: str) -> int:
+    """Roughly how many tokens a text is where nobody can count: 1.3 CJK characters a token, 4 of others."""
+    wide = len(_CJK.findall(text))
+    return math.ceil(wide / 1.3 + (len(text) - wide) / 4)
 
 
 def _shown(char: str) -> str:

@@ -1,0 +1,153 @@
+"""The pure part of a chat: values the front ends see, and what is made of messages before they meet an engine."""
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Literal
+
+import msgspec
+
+import llmtui
+from llmtui.domain.events import Delta, Failed, FailureKind, Finished, PrefillProgress, TurnEvent
+from llmtui.domain.fold import TurnFold
+from llmtui.domain.messages import ChatMessage, Message
+from llmtui.domain.metrics import TurnMetrics
+from llmtui.domain.models import LoadedModel
+from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.transcript import Manifest
+from llmtui.errors import ContextError, LlmtuiError, ModelError, TemplateError
+
+TurnState = Literal["sending", "prefill", "decode", "stopping"]
+_KINDS: tuple[tuple[type[LlmtuiError], FailureKind], ...] = (
+    (ModelError, "model"),
+    (ContextError, "context"),
+    (TemplateError, "template"),
+)
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn that ended.
+
+    Attributes:
+        message: the answer; empty when the turn ended before any text came, and then not part of the conversation.
+        summary: one line, see `summary.summary_line`.
+    """
+
+    message: Message
+    metrics: TurnMetrics
+    manifest: Manifest
+    summary: str
+
+
+class DraftCount(msgspec.Struct, frozen=True, kw_only=True):
+    """What a draft would take.
+
+    Attributes:
+        draft_tokens: of the draft alone, its place in the template included.
+        total_tokens: of the whole prompt with the draft.
+        context_size: granted tokens; None when no model is loaded.
+        exact: counted by the engine, not estimated.
+    """
+
+    draft_tokens: int
+    total_tokens: int
+    context_size: int | None
+    exact: bool
+
+
+class RunningTurn:
+    """A turn under way; it changes with every event.
+
+    Attributes:
+        fold: of the events so far; `fold.text` is the answer, `fold.live()` the figures.
+        message_id: of the answer to be, which is also the engine's request.
+        question: the user's message that is answered.
+        submitted_ns: when it was sent (`perf_counter_ns`).
+        state: what happens now.
+        last_event: how it ended; None until then.
+        saved_characters: of the answer that are on their way to the disk.
+    """
+
+    def __init__(self, question: Message, submitted_ns: int) -> None:
+        self.fold = TurnFold(submitted_ns)
+        self.message_id = new_id()
+        self.question = question
+        self.submitted_ns = submitted_ns
+        self.created_at = now_text()
+        self.state: TurnState = "sending"
+        self.last_event: Finished | Failed | None = None
+        self.saved_characters = 0
+
+    def is_stopping(self) -> bool:
+        """Whether the user stopped it and the engine has not ended it yet."""
+        return self.state == "stopping"
+
+    def add(self, event: TurnEvent) -> None:
+        """Take one event of the engine."""
+        self.fold.add(event)
+        if isinstance(event, Finished | Failed):
+            self.last_event = event
+        if self.is_stopping():
+            return
+        if isinstance(event, PrefillProgress):
+            self.state = "prefill"
+        elif isinstance(event, Delta):
+            self.state = "decode"
+
+
+def is_last(event: TurnEvent) -> bool:
+    """Whether a turn ends with this event."""
+    return isinstance(event, Finished | Failed)
+
+
+def new_id() -> str:
+    """An id that no other message or chat has."""
+    return secrets.token_hex(6)
+
+
+def now_text() -> str:
+    """The time in UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def prompt_of(system: str | None, messages: Sequence[Message]) -> tuple[ChatMessage, ...]:
+    """A conversation as engines get it.
+
+    Answers that ended before any text are left out, and questions that then follow one another become one: many
+    templates insist that the roles alternate, and the part already evaluated stays the beginning of the prompt.
+    """
+    chat = [ChatMessage(role="system", content=system)] if system else []
+    kept = [message for message in messages if message.role != "assistant" or message.content]
+    for role, group in groupby(kept, key=lambda message: message.role):
+        chat.append(ChatMessage(role=role, content="\n\n".join(message.content for message in group)))
+    return tuple(chat)
+
+
+def as_failed(error: LlmtuiError) -> Failed:
+    """An error as the event that ends a turn."""
+    kind: FailureKind = next((kind for cls, kind in _KINDS if isinstance(error, cls)), "engine")
+    return Failed(kind=kind, title=error.title, cause=error.cause, remedy=error.remedy)
+
+
+def manifest_of(loaded: LoadedModel, runtime: Runtime, sampling: Sampling, fold: TurnFold) -> Manifest:
+    """Where an answer came from."""
+    timings = fold.timings
+    return Manifest(
+        model=loaded.name,
+        engine=loaded.engine,
+        engine_build=loaded.engine_build,
+        llmtui=llmtui.__version__,
+        model_path=loaded.path,
+        model_fingerprint=loaded.fingerprint,
+        quantisation=loaded.quantisation,
+        template_source=loaded.template_source,
+        template_sha256=loaded.template_sha256,
+        rendered_sha256=timings.rendered_sha256,
+        sampling=sampling,
+        runtime=runtime,
+        seed=timings.seed,
+        context_asked=runtime.context,
+        context_granted=loaded.context_size,
+        cache_miss_at=timings.cache_miss_at,
+    )

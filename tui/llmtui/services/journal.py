@@ -1,0 +1,67 @@
+"""Writing a chat's transcript from an event loop: one thread, in order, and never in the way of a turn."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from llmtui.domain.transcript import Record
+from llmtui.store.transcript_writer import TranscriptWriter
+
+T = TypeVar("T")
+PATIENCE_S = 2.0
+"""How long a turn waits for the disk; after that the write goes on behind it."""
+
+
+class Journal:
+    """A chat's file and the thread that writes it.
+
+    Args:
+        writer: used on the thread only.
+    """
+
+    def __init__(self, writer: TranscriptWriter) -> None:
+        self._writer = writer
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
+        self._waiting: Future[None] | None = None
+
+    @property
+    def path(self) -> Path:
+        """The chat's file."""
+        return self._writer.path
+
+    @property
+    def problem(self) -> str | None:
+        """Why the chat is not on disk, in words; None when it is."""
+        if self._waiting is not None and not self._waiting.done():
+            return f"this chat is not saved yet: the disk does not answer ({self._writer.path})"
+        return self._writer.problem
+
+    def write(self, *records: Record, sync: bool = False) -> "Future[None]":
+        """Have records written soon; they keep their order."""
+        return self._thread.submit(self._writer.append, *records, sync=sync)
+
+    async def save(self, *records: Record) -> None:
+        """Have records written and wait until they are on the disk, or until patience ends."""
+        written = self.write(*records, sync=True)
+        if not await _done(written):
+            self._waiting = written
+
+    async def call(self, function: Callable[[], T]) -> T | None:
+        """Run something short on the thread, e.g. a reading; None when it takes too long."""
+        called = self._thread.submit(function)
+        return called.result() if await _done(called) else None
+
+    async def close(self, *records: Record) -> None:
+        """Write the last records and let go of the file."""
+        if records:
+            self.write(*records, sync=True)
+        await _done(self._thread.submit(self._writer.close))
+        self._thread.shutdown(wait=False)
+
+
+async def _done(future: "Future[T]") -> bool:
+    """Wait with patience; the work itself is not cancelled."""
+    finished, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=PATIENCE_S)
+    return bool(finished)

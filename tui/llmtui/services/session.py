@@ -1,0 +1,318 @@
+"""One conversation: sending, stopping, reopening, and its transcript, which is written as things happen."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+import llmtui
+from llmtui.domain.events import Failed, TurnEvent
+from llmtui.domain.messages import Message
+from llmtui.domain.models import LoadedModel
+from llmtui.domain.settings import Sampling
+from llmtui.domain.text import well_formed
+from llmtui.domain.transcript import ChatRecord, EndRecord, HeadRecord, MessageRecord, Record
+from llmtui.engines.base import Engine
+from llmtui.errors import LlmtuiError, UsageError
+from llmtui.services.conversation import DraftCount, RunningTurn, Turn, TurnState, new_id, now_text, prompt_of
+from llmtui.services.draft import DraftCounter
+from llmtui.services.host import ModelHost
+from llmtui.services.journal import Journal
+from llmtui.services.streams import closing
+from llmtui.services.turn_runner import Readings, TurnRunner, TurnSetting
+from llmtui.store.machine import read_machine
+from llmtui.store.paths import Folders
+from llmtui.store.transcript_writer import TranscriptWriter
+from llmtui.store.transcripts import SUFFIX, Transcript, read_transcript
+
+__all__ = ["ChatSession", "DraftCount", "RunningTurn", "Turn", "TurnState"]
+
+
+class ChatSession:
+    """A chat and its file. It lives on one event loop; make it with `new` or `reopen`.
+
+    Attributes:
+        sampling: for the turns to come; may be replaced between turns.
+        system: the system message; not part of `messages`.
+        damaged: lines of a reopened file that could not be read.
+    """
+
+    def __init__(
+        self,
+        host: ModelHost,
+        folders: Folders,
+        journal: Journal,
+        *,
+        sampling: Sampling,
+        system: str | None,
+        readings: Readings | None,
+    ) -> None:
+        self.sampling = sampling
+        self.system = system
+        self.damaged = 0
+        self._host = host
+        self._folders = folders
+        self._journal = journal
+        self._readings = readings
+        self._id = new_id()
+        self._root: str | None = None
+        self._messages: tuple[Message, ...] = ()
+        self._turns: tuple[Turn, ...] = ()
+        self._running: RunningTurn | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._runner: TurnRunner | None = None
+        self._counter = DraftCounter()
+        self._written = False
+        self._on_disk = False
+
+    @classmethod
+    def new(
+        cls,
+        host: ModelHost,
+        folders: Folders,
+        *,
+        sampling: Sampling,
+        system: str | None = None,
+        readings: Readings | None = None,
+    ) -> "ChatSession":
+        """An empty chat; its file comes into being with the first message.
+
+        Args:
+            host: whose model answers.
+            folders: where the chat is kept.
+            sampling: how tokens are drawn.
+            system: put before the conversation.
+            readings: the latest look at the host; None has the session look itself.
+        """
+        stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+        chat_id = new_id()
+        path = folders.chats_dir / f"{stamp}-{chat_id}{SUFFIX}"
+        session = cls(
+            host, folders, Journal(TranscriptWriter(path)), sampling=sampling, system=system, readings=readings
+        )
+        session._id = chat_id
+        return session
+
+    @classmethod
+    def reopen(
+        cls, host: ModelHost, folders: Folders, path: Path, *, sampling: Sampling, readings: Readings | None = None
+    ) -> "ChatSession":
+        """Go on with a chat. Reads from disk: call it from a thread.
+
+        An answer that was being written when the program was killed is a message that ended in an error, with what
+        was saved of it.
+
+        Raises:
+            StoreError: the file is missing, damaged beyond use, of a newer version, or open in another instance.
+        """
+        read_transcript(path)  # refuses what is no chat, before its tail is cut
+        writer = TranscriptWriter.reopen(path)
+        try:
+            transcript = read_transcript(path)
+        except LlmtuiError:
+            writer.close()
+            raise
+        session = cls(host, folders, Journal(writer), sampling=sampling, system=None, readings=readings)
+        session._adopt(transcript)
+        return session
+
+    @property
+    def id(self) -> str:
+        """The chat's id."""
+        return self._id
+
+    @property
+    def path(self) -> Path:
+        """The chat's file; it may not exist yet."""
+        return self._journal.path
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The conversation, oldest first, without the system message and the running answer."""
+        return self._messages
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """Every turn that ended, in order, those without text included."""
+        return self._turns
+
+    @property
+    def running(self) -> RunningTurn | None:
+        """The turn under way."""
+        return self._running
+
+    @property
+    def save_problem(self) -> str | None:
+        """Why the chat is not on disk; None when it is. The chat goes on meanwhile."""
+        return self._journal.problem
+
+    async def send(self, text: str) -> AsyncGenerator[TurnEvent]:
+        """Ask, and yield what the engine does; the last event is `Finished` or `Failed`.
+
+        The question is on disk before the engine is asked, and the answer, whole or partial, before the last event.
+        Closing the iterator stops the turn like `cancel`.
+
+        Raises:
+            UsageError: the text is empty, or a turn is running.
+        """
+        text = well_formed(text)
+        if not text.strip():
+            raise UsageError("There is nothing to send", remedy="Write something first")
+        self._refuse_if_running()
+        parent = self._messages[-1].id if self._messages else self._root
+        question = Message(id=new_id(), parent_id=parent, role="user", content=text, created_at=now_text())
+        async with closing(self._answer(question, add=True)) as events:
+            async for event in events:
+                yield event
+
+    async def resend(self) -> AsyncGenerator[TurnEvent]:
+        """Ask the last question again: one that has no answer, or whose answer ended in an error.
+
+        Raises:
+            UsageError: the last question has its answer, or a turn is running.
+        """
+        self._refuse_if_running()
+        asked = self._messages
+        if asked and asked[-1].role == "assistant" and asked[-1].finish_reason == "error":
+            asked = asked[:-1]
+        if not asked or asked[-1].role != "user":
+            raise UsageError("Every question has its answer", remedy="Write a new one")
+        if asked is not self._messages:
+            self._messages = asked
+            self._journal.write(HeadRecord(message_id=asked[-1].id))
+        async with closing(self._answer(asked[-1], add=False)) as events:
+            async for event in events:
+                yield event
+
+    async def cancel(self) -> None:
+        """Stop the running turn; its iterator then ends with `Finished("cancelled")`. Without a turn, nothing."""
+        turn = self._running
+        if turn is None:
+            return
+        asked = turn.state != "sending"
+        turn.state = "stopping"
+        if asked and self._host.engine is not None:
+            await self._host.engine.cancel(turn.message_id)
+
+    async def count_draft(self, text: str) -> DraftCount:
+        """Tokens that a draft adds. Estimated when no engine can count, or while it is busy with an answer."""
+        return await self._counter.count(
+            text,
+            engine=self._host.engine,
+            can_count=self._running is None,
+            system=self.system,
+            messages=self._messages,
+            used=self._used_tokens(),
+        )
+
+    async def close(self) -> None:
+        """Stop the turn, if any, write what is left and let go of the file."""
+        if self._running is not None:
+            await self.cancel()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), timeout=5)
+        if self._runner is not None:
+            await self._runner.ended()
+        await self._journal.close(*([EndRecord(ended_at=now_text())] if self._written else []))
+
+    def _adopt(self, transcript: Transcript) -> None:
+        conversation = transcript.conversation
+        if conversation and conversation[0].role == "system":
+            self.system, self._root = conversation[0].content, conversation[0].id
+            conversation = conversation[1:]
+        by_id = {message.id: message for message in transcript.messages}
+        self._id = transcript.chat.id if transcript.chat else transcript.path.stem
+        self._messages = conversation
+        self._turns = tuple(
+            Turn(message=by_id[key], metrics=record.metrics, manifest=record.manifest, summary=record.summary)
+            for key, record in transcript.turns.items()
+            if key in by_id
+        )
+        self.damaged = transcript.damaged
+        self._on_disk = True
+
+    def _refuse_if_running(self) -> None:
+        if self._running is not None:
+            raise UsageError("An answer is being written", remedy="Stop it first, or wait until it ends")
+
+    async def _answer(self, question: Message, *, add: bool) -> AsyncGenerator[TurnEvent]:
+        turn = self._running = RunningTurn(question, time.perf_counter_ns())
+        self._idle.clear()
+        engine, loaded = self._host.engine, self._host.loaded
+        try:
+            if add:
+                await self._ask(question)
+            if engine is None or loaded is None or not engine.alive:
+                turn.add(self._no_engine(loaded))
+            else:
+                self._runner = self._runner_of(turn, engine, loaded)
+                async with closing(self._runner.events()) as events:
+                    async for event in events:
+                        yield event
+        finally:
+            self._running = None
+            self._idle.set()
+        if turn.last_event is not None:
+            yield turn.last_event
+
+    def _runner_of(self, turn: RunningTurn, engine: Engine, loaded: LoadedModel) -> TurnRunner:
+        setting = TurnSetting(
+            engine=engine,
+            loaded=loaded,
+            runtime=self._host.runtime,
+            sampling=self.sampling,
+            prompt=prompt_of(self.system, self._messages),
+            load_s=self._host.claim_load_s(),
+            readings=self._readings,
+            read_machine=lambda: read_machine(self._folders),
+        )
+        return TurnRunner(turn, setting, self._journal, keep=self._keep, note=self._note)
+
+    def _keep(self, answer: Message) -> None:
+        self._messages = (*self._messages, answer)
+
+    def _note(self, turn: Turn) -> None:
+        self._turns = (*self._turns, turn)
+
+    async def _ask(self, question: Message) -> None:
+        """Take the question into the conversation and onto the disk."""
+        records: list[Record] = []
+        if not self._on_disk:
+            records.append(ChatRecord(id=self._id, created_at=question.created_at, llmtui=llmtui.__version__))
+            if self.system:
+                root = Message(
+                    id=new_id(),
+                    parent_id=None,
+                    role="system",
+                    content=well_formed(self.system),
+                    created_at=question.created_at,
+                )
+                self._root = root.id
+                question = msgspec.structs.replace(question, parent_id=root.id)
+                records.append(MessageRecord(message=root))
+            self._on_disk = True
+        self._messages = (*self._messages, question)
+        self._written = True
+        await self._journal.save(*records, MessageRecord(message=question))
+
+    def _used_tokens(self) -> int | None:
+        """Tokens of the conversation as last reported."""
+        if self._running is not None:
+            return self._running.fold.live().context_used
+        if not self._turns or not self._messages or self._messages[-1].id != self._turns[-1].message.id:
+            return None
+        return self._turns[-1].metrics.context_used
+
+    def _no_engine(self, loaded: LoadedModel | None) -> Failed:
+        crashed = self._host.info is not None
+        return Failed(
+            kind="engine",
+            title="The model is not running" if crashed else "No model is loaded",
+            cause=f"{loaded.name if loaded else self._host.info.name} ended" if self._host.info else "",
+            remedy="Load it again and resend; your question is kept" if crashed else "Choose a model and resend",
+        )

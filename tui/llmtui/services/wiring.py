@@ -1,0 +1,43 @@
+"""The one place where the parts are put together."""
+
+import dataclasses
+
+from llmtui.domain.models import ModelInfo
+from llmtui.domain.settings import Runtime
+from llmtui.engines.base import Engine
+from llmtui.services.host import ModelHost
+from llmtui.services.models import Catalogue
+from llmtui.store.config import Config
+from llmtui.store.paths import Folders
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Services:
+    """What the front ends work with.
+
+    Attributes:
+        host: the model that answers; closing it is the front end's last act.
+    """
+
+    config: Config
+    folders: Folders
+    catalogue: Catalogue
+    host: ModelHost
+
+
+def build(config: Config, folders: Folders) -> Services:
+    """The parts for a configuration; nothing is created on disk and no model is loaded."""
+    return Services(
+        config=config,
+        folders=folders,
+        catalogue=Catalogue(folders, config),
+        host=ModelHost(open_llama, config.runtime),
+    )
+
+
+def open_llama(info: ModelInfo, runtime: Runtime) -> Engine:
+    """An engine for a file, in a process of its own; not loaded yet."""
+    from llmtui.engines.llama.client import LlamaEngine  # noqa: PLC0415 - only when a model is loaded
+
+    description = " ".join(part for part in (info.architecture, info.quantisation) if part)
+    return LlamaEngine(info.name, info.path, runtime, description=description)
