@@ -1,0 +1,292 @@
+"""An engine that plays a script: for tests, and for working on the screens without a model."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import cycle
+
+import msgspec
+
+from llmtui.domain.events import (
+    Delta,
+    Failed,
+    Finished,
+    FinishReason,
+    Loaded,
+    LoadEvent,
+    LoadProgress,
+    PrefillProgress,
+    Timings,
+    TurnEvent,
+)
+from llmtui.domain.messages import ChatMessage
+from llmtui.domain.models import LoadedModel
+from llmtui.engines.base import GenerateRequest, failure_of
+from llmtui.engines.streaming import AnswerText
+from llmtui.errors import ContextError, EngineError, LlmtuiError
+
+_TOKEN = re.compile(r"[a-zA-Z]+|\d|\s+|.", re.DOTALL)
+PREFILL_STEPS = 4
+LOAD_FRACTIONS = (0.0, 0.5, 1.0)
+
+
+class ScriptedTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of the script.
+
+    Attributes:
+        tokens: its texts, one a token; the end token is added.
+        delay_s: before each token.
+        prefill_s: that evaluating the prompt takes, cached or not.
+        prompt_tokens: what the prompt counts; None counts its words.
+        failure: comes after the tokens, instead of the end.
+        dies: the engine is gone after the tokens; a `failure` says why, else one is made up.
+    """
+
+    tokens: tuple[str, ...] = ()
+    delay_s: float = 0.0
+    prefill_s: float = 0.0
+    prompt_tokens: int | None = None
+    failure: Failed | None = None
+    dies: bool = False
+
+
+class ScriptedEngine:
+    """Plays one `ScriptedTurn` per request, from the first again after the last.
+
+    Args:
+        script: at least one turn.
+        model: what `load` grants; None grants a small one.
+        load_failure: raised by `load`.
+        load_s: that loading takes.
+    """
+
+    def __init__(
+        self,
+        script: Sequence[ScriptedTurn],
+        *,
+        model: LoadedModel | None = None,
+        load_failure: LlmtuiError | None = None,
+        load_s: float = 0.0,
+    ) -> None:
+        self._script = cycle(script)
+        self._granted = model or LoadedModel(
+            name="scripted", description="a script", engine="scripted", engine_build="1", context_size=4096
+        )
+        self._load_failure = load_failure
+        self._load_s = load_s
+        self._loaded: LoadedModel | None = None
+        self._gone: Failed | None = None
+        self._running: dict[str, asyncio.Event] = {}
+        self._caches: dict[int, list[int]] = {}
+        self._ids: dict[str, int] = {}
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """What `load` granted; None before."""
+        return self._loaded
+
+    @property
+    def alive(self) -> bool:
+        """Whether a turn can be sent now."""
+        return self._loaded is not None and self._gone is None
+
+    def last_log(self) -> list[str]:
+        """A script has no log but its failure."""
+        return [self._gone.title] if self._gone else []
+
+    async def load(self) -> AsyncIterator[LoadEvent]:
+        """Report progress, then the model.
+
+        Raises:
+            LlmtuiError: the failure given.
+        """
+        for fraction in LOAD_FRACTIONS:
+            yield LoadProgress("reading the script", fraction)
+            await asyncio.sleep(self._load_s / len(LOAD_FRACTIONS))
+        if self._load_failure is not None:
+            raise self._load_failure
+        self._loaded = msgspec.structs.replace(self._granted, load_s=self._load_s)
+        yield Loaded(self._loaded)
+
+    async def generate(self, request: GenerateRequest) -> AsyncIterator[TurnEvent]:
+        """Play the next turn of the script."""
+        if not self.alive:
+            yield self._gone or failure_of(_not_loaded())
+            return
+        turn = next(self._script)
+        cache = self._caches.setdefault(request.slot, [])
+        play = _Play(turn, request, self._prompt(request.messages), cache)
+        text = ""
+        stopped = self._running[request.id] = asyncio.Event()
+        try:
+            async for event in play.events(self._granted.context_size, stopped):
+                if self._gone is not None:
+                    yield self._gone
+                    return
+                if isinstance(event, Delta):
+                    text += event.text
+                elif isinstance(event, Finished):
+                    cache += self._tokenise(text)
+                yield event
+                if isinstance(event, Finished | Failed):
+                    return
+            self.die(turn.failure)
+            yield self._gone or failure_of(_not_loaded())
+        finally:
+            del self._running[request.id]
+
+    def die(self, failure: Failed | None = None) -> None:
+        """Be gone, like a worker that was killed: running turns end with `failure`, later ones begin with it."""
+        self._gone = failure or Failed(
+            "engine", "The model process was killed (signal 9, SIGKILL)", "the script says so", "Reload the model."
+        )
+        for stopped in self._running.values():
+            stopped.set()
+
+    async def cancel(self, request_id: str) -> None:
+        """Stop a turn; unknown ids are ignored."""
+        if stopped := self._running.get(request_id):
+            stopped.set()
+
+    async def count_prompt(self, messages: Sequence[ChatMessage]) -> int:
+        """Words, digits and signs of the conversation, and two more a message.
+
+        Raises:
+            EngineError: the engine is gone.
+        """
+        self._check()
+        return len(self._prompt(messages))
+
+    async def tokenise(self, text: str) -> list[int]:
+        """A number for every word, digit and sign.
+
+        Raises:
+            EngineError: the engine is gone.
+        """
+        self._check()
+        return self._tokenise(text)
+
+    async def close(self) -> None:
+        """Be gone in order."""
+        if self._gone is None:
+            self.die(failure_of(_not_loaded()))
+
+    def _check(self) -> None:
+        if not self.alive:
+            raise _not_loaded()
+
+    def _prompt(self, messages: Sequence[ChatMessage]) -> list[int]:
+        parts = [f"<{message.role}>{message.content}\n" for message in messages]
+        return self._tokenise("".join([*parts, "<assistant>"]))
+
+    def _tokenise(self, text: str) -> list[int]:
+        return [self._ids.setdefault(word, len(self._ids)) for word in _TOKEN.findall(text)]
+
+
+class _Play:
+    """One turn while it is played; the cache is changed as an engine's would be."""
+
+    def __init__(self, turn: ScriptedTurn, request: GenerateRequest, prompt: list[int], cache: list[int]) -> None:
+        self._turn = turn
+        self._sampling = request.sampling
+        self._prompt = prompt
+        self._cache = cache
+        self._total = len(prompt) if turn.prompt_tokens is None else turn.prompt_tokens
+        self._cached = min(_common_prefix(prompt, cache), len(prompt) - 1, self._total)
+        self._generated = 0
+        self._prefill_ns: int | None = None
+
+    async def events(self, context_size: int, stopped: asyncio.Event) -> AsyncIterator[TurnEvent]:
+        """Until the end; without `Finished` or `Failed` when the engine is to die."""
+        if self._total >= context_size:
+            yield failure_of(_too_long(self._total, context_size))
+            return
+        started_ns = time.perf_counter_ns()
+        for step in range(PREFILL_STEPS + 1):
+            done = self._cached + (self._total - self._cached) * step // PREFILL_STEPS
+            yield PrefillProgress(done, self._total, self._cached, time.perf_counter_ns())
+            if step < PREFILL_STEPS and await _pause(stopped, self._turn.prefill_s / PREFILL_STEPS):
+                self._cache[:] = self._prompt[:done]
+                yield self._finished("cancelled")
+                return
+        self._prefill_ns = time.perf_counter_ns() - started_ns
+        self._cache[:] = self._prompt
+        answer = AnswerText(self._sampling.stop)
+        reason: FinishReason | None = None
+        for token in self._tokens():
+            if await _pause(stopped, self._turn.delay_s):
+                reason = "cancelled"
+                break
+            self._generated += 1
+            text = answer.feed((token or "").encode("utf-8", "replace"))
+            yield Delta(text, (time.perf_counter_ns(),))
+            reason = self._reason(token, context_size, stopped=answer.stopped)
+            if reason is not None:
+                break
+        if rest := answer.finish():
+            yield Delta(rest, ())
+        if reason is not None:
+            yield self._finished(reason)
+        elif self._turn.failure is not None and not self._turn.dies:
+            yield self._turn.failure
+
+    def _tokens(self) -> Iterator[str | None]:
+        """The texts, then None for the end token, unless something else comes instead."""
+        if self._sampling.ignore_eos and self._turn.tokens:
+            yield from cycle(self._turn.tokens)
+        yield from self._turn.tokens
+        if self._turn.failure is None and not self._turn.dies:
+            yield None
+
+    def _reason(self, token: str | None, context_size: int, *, stopped: bool) -> FinishReason | None:
+        if token is None or stopped:
+            return "stop"
+        if self._generated == self._sampling.max_tokens:
+            return "length"
+        if self._total + self._generated > context_size:
+            return "context_full"
+        return None
+
+    def _finished(self, reason: FinishReason) -> Finished:
+        used = len(self._cache) if self._prefill_ns is None else self._total + max(0, self._generated - 1)
+        timings = Timings(
+            prompt_tokens=self._total,
+            cached_tokens=self._cached,
+            prefill_ns=self._prefill_ns,
+            completion_tokens=self._generated,
+            context_used=used,
+            seed=self._sampling.seed or 0,
+        )
+        return Finished(reason, timings, time.perf_counter_ns())
+
+
+async def _pause(stopped: asyncio.Event, seconds: float) -> bool:
+    """Wait; true at once when the turn is stopped."""
+    if seconds <= 0:
+        await asyncio.sleep(0)
+        return stopped.is_set()
+    try:
+        await asyncio.wait_for(stopped.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
+    for shared, (a, b) in enumerate(zip(left, right, strict=False)):
+        if a != b:
+            return shared
+    return min(len(left), len(right))
+
+
+def _not_loaded() -> EngineError:
+    return EngineError("The model is not loaded", cause="it was unloaded", remedy="Load a model.")
+
+
+def _too_long(tokens: int, context_size: int) -> ContextError:
+    return ContextError(
+        "The prompt is longer than the context",
+        cause=f"{tokens:,} tokens of prompt; the context holds {context_size:,}, the answer included",
+        remedy="Shorten the message, start a new chat, or load the model with a larger context.",
+    )
