@@ -1,0 +1,104 @@
+"""One answer on standard output: the streaming, the interrupt, and what is told afterwards."""
+
+import asyncio
+import contextlib
+import signal
+from typing import Any
+
+import msgspec
+
+from llmtui.cli import output
+from llmtui.cli.failures import INTERRUPTED, tell
+from llmtui.domain.messages import ChatMessage
+from llmtui.domain.settings import Sampling
+from llmtui.services.ask import AnswerReport, ask
+from llmtui.services.setup import prepare
+from llmtui.services.wiring import Services
+
+
+def answer(
+    prompt: str,
+    *,
+    system: str | None,
+    model: str | None,
+    context: int | None,
+    threads: int | None,
+    sampling: dict[str, Any],
+    stats: bool,
+    as_json: bool,
+) -> int:
+    """Ask, stream the answer, and return the exit code.
+
+    Args:
+        prompt: what is asked.
+        system: None takes the configured system message; an empty one sends none.
+        model: None takes the configured model.
+        context: tokens; None takes the configured size.
+        threads: None takes the configured number.
+        sampling: fields of `Sampling` over the configured ones.
+        stats: print the metrics to standard error.
+        as_json: print one JSON object instead of the answer.
+    """
+    services = prepare(context=context, threads=threads)
+    system = services.config.system if system is None else system
+    messages = [ChatMessage("system", system)] if system else []
+    messages.append(ChatMessage("user", prompt))
+    settings = msgspec.structs.replace(services.config.sampling, **sampling)
+    report = asyncio.run(_stream(services, model, tuple(messages), settings, as_json=as_json))
+    return _tell_report(report, stats=stats, as_json=as_json)
+
+
+async def _stream(
+    services: Services, model: str | None, messages: tuple[ChatMessage, ...], sampling: Sampling, *, as_json: bool
+) -> AnswerReport:
+    """Stream the answer to standard output; the first Ctrl-C stops the turn, the second one the program."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    with contextlib.suppress(NotImplementedError):  # Windows: there, Ctrl-C ends the program
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+    progress, writer = output.ProgressLine(), output.AnswerWriter()
+
+    def on_text(piece: str) -> None:
+        progress.clear()
+        writer.write(piece)
+
+    try:
+        return await ask(
+            services,
+            model,
+            messages,
+            sampling,
+            on_text=(lambda _: progress.clear()) if as_json else on_text,
+            on_progress=progress.show,
+            stop=stop,
+        )
+    finally:
+        progress.clear()
+        if not as_json:
+            writer.end()
+
+
+def _tell_report(report: AnswerReport, *, stats: bool, as_json: bool) -> int:
+    if as_json:
+        output.write_json(msgspec.to_builtins(report))
+    if stats:
+        from llmtui.cli.stats import stats_lines  # noqa: PLC0415 - needed for this option only
+
+        for line in stats_lines(report.metrics):
+            output.note(line)
+    match report.finish_reason:
+        case "cancelled":
+            output.note("interrupted")
+            return INTERRUPTED
+        case "context_full":
+            output.note("warning: the context is full, the answer is cut off; a larger one: --context N")
+    error = report.as_error()
+    if error is None:
+        return 0
+    tell(error)
+    return error.exit_code

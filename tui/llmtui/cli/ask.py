@@ -1,0 +1,79 @@
+"""`llmtui ask`: one question, one answer, for pipes and scripts."""
+
+from typing import Any
+
+import click
+
+from llmtui.cli.open import runtime_options
+from llmtui.cli.prompt import check_text, read_prompt
+
+EXAMPLES = """\
+\b
+Examples:
+  llmtui ask "用一句话说明什么是量化"
+  llmtui ask -m demo --temperature 0 "背诵李白的《静夜思》，只写正文。"
+  llmtui ask -m models/qwen2.gguf --max-tokens 64 --stats "Name three rivers."
+  git diff | llmtui ask "Write a commit message for this change"
+  llmtui ask --json - < question.txt | jq .metrics.decode_tps
+
+The prompt is PROMPT; with `-`, or without PROMPT, standard input; with PROMPT and a pipe or file on standard input,
+both, a blank line between. The answer is streamed to standard output, everything else goes to standard error. Control
+characters in the answer are made visible (␛), also in a pipe; --json carries them unchanged, escaped. Ctrl-C stops the
+answer and keeps what has come (exit code 130)."""
+
+
+class _Number(click.FloatRange):
+    """A float range that refuses `nan` and `inf`, which compare as they like."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number - number != 0:
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
+@click.command(name="ask", epilog=EXAMPLES)
+@click.argument("prompt", required=False)
+@click.option("-m", "--model", metavar="MODEL", help="demo, a .gguf file, or a name from `llmtui models`.")
+@click.option("-s", "--system", metavar="TEXT", help="System message.")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Generate at most N tokens.")
+@click.option("--temperature", type=_Number(min=0), metavar="T", help="0 takes the likeliest token each time.")
+@click.option("--top-k", type=click.IntRange(min=0), metavar="N", help="Keep the N likeliest tokens; 0 keeps all.")
+@click.option("--top-p", type=_Number(0, 1), metavar="P", help="Keep the likeliest up to this probability.")
+@click.option("--min-p", type=_Number(0, 1), metavar="P", help="Drop tokens below this share of the likeliest.")
+@click.option("--repeat-penalty", type=_Number(min=0, min_open=True), metavar="X", help="1 changes nothing.")
+@click.option("--seed", type=click.IntRange(0, 0xFFFFFFFE), metavar="N", help="Draw the same answer again.")
+@click.option("--stop", multiple=True, metavar="TEXT", help="End the answer before this text; may be repeated.")
+@runtime_options
+@click.option("--stats", is_flag=True, help="Print the turn's metrics to standard error.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with answer, metrics and manifest.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    prompt: str | None,
+    model: str | None,
+    *,
+    system: str | None,
+    context: int | None,
+    threads: int | None,
+    stats: bool,
+    as_json: bool,
+    **sampling: Any,
+) -> int:
+    """Ask one question; the answer goes to standard output."""
+    text = read_prompt(prompt)
+    if system is not None:
+        check_text(system, "The system message")
+    for stop in sampling["stop"]:
+        check_text(stop, "--stop")
+        if not stop:
+            raise click.BadParameter("an empty text would end every answer at once", ctx, param_hint="--stop")
+    given = {name: value for name, value in sampling.items() if value is not None and value != ()}
+    from llmtui.cli.answer import answer  # noqa: PLC0415 - loaded once the words of the command are right
+
+    return answer(
+        text, system=system, model=model, context=context, threads=threads, sampling=given, stats=stats, as_json=as_json
+    )

@@ -1,0 +1,156 @@
+"""Standard output and standard error: nothing else in the program writes to them.
+
+What comes from models, files and names is made visible before it is written, also into a pipe, since what is piped
+often ends in a terminal. JSON carries it unchanged, with every control character escaped.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from llmtui.domain.text import visible, visible_line
+from llmtui.errors import StoreError
+
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def prepare_streams() -> None:
+    """Write UTF-8 into files and pipes, and never fail for a character that a terminal's encoding lacks."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace", **({} if stream.isatty() else {"encoding": "utf-8"}))
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether an open stream is a terminal that obeys control sequences."""
+    return bool(stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb")
+
+
+def is_interactive() -> bool:
+    """Whether a person sits at both ends: standard input and standard output are a terminal."""
+    return all(stream is not None and not stream.closed and stream.isatty() for stream in (sys.stdin, sys.stdout))
+
+
+def write(text: str) -> None:
+    """Write text that is safe to show to standard output, at once.
+
+    Raises:
+        BrokenPipeError: the reader went away.
+        StoreError: the disk behind it is full, or it is closed.
+    """
+    with _stdout_errors():
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON object: one line into a pipe or file, indented on a terminal.
+
+    Args:
+        value: of builtins, as `msgspec.to_builtins` makes them.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=2 if is_terminal(sys.stdout) else None)
+    write(_UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+
+
+def safe_line(text: object) -> str:
+    """Anything as one line that is safe to show."""
+    return visible_line(str(text))
+
+
+def safe_text(text: str) -> str:
+    """Text of several lines that is safe to show."""
+    return visible(text)
+
+
+def note(line: str) -> None:
+    """Write a line that is safe to show to standard error; one that is closed or full is nobody's loss."""
+    if sys.stderr is None:
+        return
+    try:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return
+
+
+def discard_stdout() -> None:
+    """Send what is still buffered nowhere, so that the interpreter's last flush does not fail."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+class AnswerWriter:
+    r"""Streams an answer to standard output, made visible piece by piece.
+
+    A `\r` at the end of a piece waits for the next one, which may begin with its `\n`.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._last = ""
+
+    def write(self, text: str) -> None:
+        """Write the next piece."""
+        text = self._held + text
+        self._held = "\r" if text.endswith("\r") else ""
+        shown = visible(text.removesuffix("\r"))
+        if shown:
+            self._last = shown[-1]
+            write(shown)
+
+    def end(self) -> None:
+        """End the last line, unless the answer did so or there was none."""
+        if self._held:
+            self._held = ""
+            self._last = "\n"
+            write("\n")
+        elif self._last not in {"", "\n"}:
+            write("\n")
+
+
+class ProgressLine:
+    """A line on standard error that overwrites itself; nothing at all where standard error is no terminal."""
+
+    def __init__(self) -> None:
+        self._active = is_terminal(sys.stderr)
+        self._shown = False
+
+    def show(self, text: str) -> None:
+        """Replace the line by text that is safe to show."""
+        if self._active:
+            self._shown = True
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._shown = False
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+
+
+@contextmanager
+def _stdout_errors() -> Iterator[None]:
+    if sys.stdout is None:
+        raise StoreError("Standard output is closed", remedy="Do not close it (`>&-`): the answer goes there")
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_stdout()
+        raise StoreError(
+            "The answer cannot be written to standard output",
+            cause=error.strerror or str(error),
+            remedy="Free some space, or send the output elsewhere",
+        ) from error

@@ -1,0 +1,232 @@
+"""One question without the terminal program: the same engine, the same fold, no transcript."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+import llmtui
+from llmtui.domain.events import Delta, Failed, FailureKind, FinishReason, LoadProgress, PrefillProgress
+from llmtui.domain.fold import TurnFold
+from llmtui.domain.messages import ChatMessage
+from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, TurnMetrics
+from llmtui.domain.models import LoadedModel, ModelInfo
+from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.text import visible_line
+from llmtui.domain.transcript import Manifest
+from llmtui.engines.base import Engine, GenerateRequest
+from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError
+from llmtui.services.wiring import Services
+
+_ERRORS: dict[FailureKind, type[LlmtuiError]] = {
+    "model": ModelError,
+    "engine": EngineError,
+    "context": ContextError,
+    "template": TemplateError,
+}
+
+
+class AnswerError(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong, in the three parts of `llmtui.errors`."""
+
+    kind: FailureKind
+    title: str
+    cause: str
+    remedy: str
+
+
+class AnswerReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `ask` brought.
+
+    Attributes:
+        content: the answer, also a partial one; as the model wrote it, so not safe to show.
+        model: the model's name.
+        manifest: None when the model could not be loaded.
+        error: None unless `finish_reason` is `error`.
+    """
+
+    content: str
+    model: str
+    finish_reason: FinishReason
+    metrics: TurnMetrics
+    manifest: Manifest | None = None
+    error: AnswerError | None = None
+
+    def as_error(self) -> LlmtuiError | None:
+        """The error to tell, with its exit code."""
+        if self.error is None:
+            return None
+        return _ERRORS[self.error.kind](self.error.title, cause=self.error.cause, remedy=self.error.remedy)
+
+
+async def ask(
+    services: Services,
+    model: str | None,
+    messages: tuple[ChatMessage, ...],
+    sampling: Sampling,
+    *,
+    on_text: Callable[[str], None],
+    on_progress: Callable[[str], None],
+    stop: asyncio.Event,
+) -> AnswerReport:
+    """Load a model, answer once, unload it.
+
+    Args:
+        services: the parts of the program.
+        model: as the user wrote it; None takes the configured one, else the demo model.
+        messages: the last one is to be answered.
+        sampling: how tokens are drawn.
+        on_text: given every piece of the answer, not safe to show. What it raises ends the turn and comes out here.
+        on_progress: given a line, safe to show, on how far load and prefill are.
+        stop: set it to cancel; what has come is in the report.
+
+    Raises:
+        UsageError: there is no such model. Model and engine errors are part of the report.
+    """
+    spec = model or services.config.default_model or "demo"
+    warm = asyncio.create_task(asyncio.to_thread(_look_at_host, None))
+    try:
+        info = services.catalogue.resolve(spec)
+        loading = asyncio.create_task(_load(services, info, on_progress))
+        if await _stopped_first(loading, stop):
+            return _unloaded(info.name, "cancelled", "the load was interrupted")
+        engine, loaded = loading.result()
+        await warm
+        turn = _Turn(engine, loaded, messages, sampling)
+        await turn.run(on_text, on_progress, stop)
+        return await turn.report(services)
+    except (ModelError, EngineError, TemplateError, ContextError) as error:
+        return _failed(spec, error)
+    finally:
+        await services.host.close()
+        await asyncio.gather(warm, return_exceptions=True)
+
+
+class _Turn:
+    """The one turn of `ask`."""
+
+    def __init__(
+        self, engine: Engine, loaded: LoadedModel, messages: tuple[ChatMessage, ...], sampling: Sampling
+    ) -> None:
+        self._engine = engine
+        self._loaded = loaded
+        self._request = GenerateRequest(id=uuid.uuid4().hex, messages=messages, sampling=sampling)
+        self._fold = TurnFold(time.perf_counter_ns())
+        self._gpu_before = GpuReading()
+
+    async def run(
+        self, on_text: Callable[[str], None], on_progress: Callable[[str], None], stop: asyncio.Event
+    ) -> None:
+        """Fold the turn's events until it ends; a stop lets the engine end it, so that its account is complete."""
+        self._gpu_before = (await asyncio.to_thread(_look_at_host, self._loaded.pid)).gpu
+        self._fold = TurnFold(time.perf_counter_ns())
+        stopper = asyncio.create_task(self._cancel_on(stop))
+        try:
+            async for event in self._engine.generate(self._request):
+                self._fold.add(event)
+                match event:
+                    case Delta() if event.text:
+                        on_text(event.text)
+                    case PrefillProgress() if event.total > event.done:
+                        on_progress(f"reading the prompt: {event.done:,} of {event.total:,} tokens")
+        finally:
+            stopper.cancel()
+        if self._fold.failure is not None:
+            self._fold.end(time.perf_counter_ns())
+
+    async def _cancel_on(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        await self._engine.cancel(self._request.id)
+
+    async def report(self, services: Services) -> AnswerReport:
+        """Answer, metrics and manifest, with a look at the machine now."""
+        from llmtui.store.machine import read_machine  # noqa: PLC0415 - read after the answer, not before
+
+        host = await asyncio.to_thread(_look_at_host, self._loaded.pid)
+        metrics = self._fold.metrics(
+            self._loaded,
+            host=host,
+            gpu_before=self._gpu_before,
+            load_s=self._loaded.load_s,
+            memory_bandwidth=read_machine(services.folders).memory_bandwidth,
+        )
+        failure = self._fold.failure
+        return AnswerReport(
+            content=self._fold.text,
+            model=self._loaded.name,
+            finish_reason=self._fold.finish_reason or "error",
+            metrics=metrics,
+            manifest=self._manifest(services.config.runtime),
+            error=None if failure is None else _as_answer_error(failure),
+        )
+
+    def _manifest(self, runtime: Runtime) -> Manifest:
+        loaded, timings = self._loaded, self._fold.timings
+        return Manifest(
+            model=loaded.name,
+            engine=loaded.engine,
+            engine_build=loaded.engine_build,
+            llmtui=llmtui.__version__,
+            model_path=loaded.path,
+            model_fingerprint=loaded.fingerprint,
+            quantisation=loaded.quantisation,
+            template_source=loaded.template_source,
+            template_sha256=loaded.template_sha256,
+            rendered_sha256=timings.rendered_sha256,
+            sampling=self._request.sampling,
+            runtime=runtime,
+            seed=timings.seed,
+            context_asked=runtime.context,
+            context_granted=loaded.context_size,
+            cache_miss_at=timings.cache_miss_at,
+        )
+
+
+async def _load(services: Services, info: ModelInfo, on_progress: Callable[[str], None]) -> tuple[Engine, LoadedModel]:
+    async for event in services.host.load(info):
+        if isinstance(event, LoadProgress):
+            percent = "" if event.fraction is None else f" {100 * event.fraction:.0f} %"
+            on_progress(visible_line(f"loading {info.name}: {event.stage}{percent}"))
+    engine, loaded = services.host.engine, services.host.loaded
+    if engine is None or loaded is None:
+        raise EngineError("The model did not come up", cause=info.path, remedy="Run `llmtui doctor`")
+    return engine, loaded
+
+
+async def _stopped_first(task: asyncio.Task[Any], stop: asyncio.Event) -> bool:
+    """Wait for either; True when `stop` came first, and the task is cancelled and over by then."""
+    stopper = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopper}, return_when=asyncio.FIRST_COMPLETED)
+        return not task.done()
+    finally:
+        stopper.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _look_at_host(pid: int | None) -> HostReading:
+    from llmtui.probes.host import read_host  # noqa: PLC0415 - psutil is imported while the worker loads
+
+    return read_host(pid)
+
+
+def _unloaded(model: str, reason: FinishReason, why: str, error: AnswerError | None = None) -> AnswerReport:
+    """A report without a turn: every metric is unknown for the same reason."""
+    unknown = {key: why for key in METRIC_KEYS if key != "finish_reason"}
+    metrics = TurnMetrics(finish_reason=reason, sources={"finish_reason": "measured"}, reasons=unknown)
+    return AnswerReport(content="", model=model, finish_reason=reason, metrics=metrics, error=error)
+
+
+def _failed(model: str, error: LlmtuiError) -> AnswerReport:
+    kind: FailureKind = next((kind for kind, cls in _ERRORS.items() if isinstance(error, cls)), "engine")
+    told = AnswerError(kind=kind, title=error.title, cause=error.cause, remedy=error.remedy)
+    return _unloaded(model, "error", "the model could not be loaded", told)
+
+
+def _as_answer_error(failure: Failed) -> AnswerError:
+    return AnswerError(kind=failure.kind, title=failure.title, cause=failure.cause, remedy=failure.remedy)

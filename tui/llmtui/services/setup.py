@@ -1,0 +1,24 @@
+"""The first thing a command does: find the folders, read the configuration, put the parts together."""
+
+import msgspec
+
+from llmtui.services.wiring import Services, build
+from llmtui.store.config import load_config
+from llmtui.store.paths import Folders
+
+
+def prepare(*, context: int | None = None, threads: int | None = None) -> Services:
+    """The services for this environment; nothing is created and no model is loaded.
+
+    Args:
+        context: tokens per slot, over what the configuration says.
+        threads: of decode, over what the configuration says.
+
+    Raises:
+        ConfigError: the configuration is not valid.
+    """
+    folders = Folders.resolve()
+    config = load_config(folders)
+    given = {name: value for name, value in (("context", context), ("threads", threads)) if value is not None}
+    runtime = msgspec.structs.replace(config.runtime, **given)
+    return build(msgspec.structs.replace(config, runtime=runtime), folders)
