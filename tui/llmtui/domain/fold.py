@@ -56,7 +56,7 @@ class TurnFold:
         self.timings = Timings()
         self._parts: list[str] = []
         self._stamps: list[int] = []
-        self._characters = 0
+        self._characters = 0.0
         self._recent: deque[tuple[int, int, int]] = deque()
         self._prefill: tuple[PrefillProgress, PrefillProgress] | None = None
         self._first_text_ns: int | None = None
@@ -99,15 +99,18 @@ class TurnFold:
         self._ended_ns = t_ns
 
     def _add_delta(self, event: Delta) -> None:
+        """The first token's characters are not counted, as the span of the rate begins with its stamp."""
         self._parts.append(event.text)
         self._stamps.extend(event.t_ns)
         characters = visible_characters(event.text)
         self._characters += characters
+        if self._first_text_ns is None and self._stamps and event.text.strip():
+            self._first_text_ns = event.t_ns[0] if event.t_ns else self._stamps[-1]
         if not event.t_ns:
             return
         last = event.t_ns[-1]
-        if self._first_text_ns is None and event.text.strip():
-            self._first_text_ns = last if len(event.t_ns) == 1 else event.t_ns[0]
+        if len(self._stamps) == event.n_tokens:
+            self._characters -= characters / event.n_tokens
         self._recent.append((last, event.n_tokens, characters))
         while self._recent and last - self._recent[0][0] > LIVE_WINDOW_NS:
             self._recent.popleft()
@@ -122,21 +125,18 @@ class TurnFold:
                 tps = sum(n for _, n, _ in list(self._recent)[1:]) / span
                 cps = sum(c for _, _, c in list(self._recent)[1:]) / span
         progress = self._prefill[1] if self._prefill else None
-        prompt = self.timings.prompt_tokens
-        if prompt is None and progress is not None:
-            prompt = progress.total
         return LiveTurn(
             decode_tps=tps,
             decode_cps=cps,
             prefill_done=progress.done if progress else None,
-            prompt_tokens=prompt,
-            cached_tokens=progress.cached if progress else self.timings.cached_tokens,
+            prompt_tokens=self._prompt_tokens,
+            cached_tokens=self._cached_tokens,
             prefill_tps=self._prefill_tps(),
             ttft_s=self._ttft_s(),
             completion_tokens=self.completion_tokens,
             itl_p50_ms=percentile(gaps, 0.5),
             itl_p95_ms=percentile(gaps, 0.95),
-            context_used=self._context_used(prompt),
+            context_used=self._context_used(),
         )
 
     def metrics(
@@ -162,8 +162,8 @@ class TurnFold:
         completion = self.timings.completion_tokens
         values: dict[str, float | int | str | None] = {
             "load_s": load_s,
-            "prompt_tokens": self.timings.prompt_tokens,
-            "cached_tokens": self.timings.cached_tokens,
+            "prompt_tokens": self._prompt_tokens,
+            "cached_tokens": self._cached_tokens,
             "prefill_tps": self._prefill_tps(),
             "ttft_s": self._ttft_s(),
             "completion_tokens": self.completion_tokens if completion is None else completion,
@@ -173,7 +173,7 @@ class TurnFold:
             "itl_p95_ms": percentile(gaps, 0.95),
             "itl_p99_ms": percentile(gaps, 0.99),
             "itl_max_ms": gaps[-1] if gaps else None,
-            "context_used": self._context_used(self.timings.prompt_tokens),
+            "context_used": self._context_used(),
             "context_size": model.context_size,
             "kv_bytes": self.timings.kv_bytes,
             "finish_reason": self.finish_reason,
@@ -194,13 +194,28 @@ class TurnFold:
         counted_by_engine = {"prompt_tokens", "cached_tokens", "completion_tokens", "prefill_tps", "kv_bytes"}
         return self.timings.source if key in counted_by_engine else "measured"
 
+    @property
+    def _prompt_tokens(self) -> int | None:
+        """As the engine's account says; before it comes, or without one, as the progress said."""
+        if self.timings.prompt_tokens is None and self._prefill:
+            return self._prefill[1].total
+        return self.timings.prompt_tokens
+
+    @property
+    def _cached_tokens(self) -> int | None:
+        if self.timings.cached_tokens is None and self._prefill:
+            return self._prefill[1].cached
+        return self.timings.cached_tokens
+
     def _ttft_s(self) -> float | None:
         return None if self._first_text_ns is None else (self._first_text_ns - self.submitted_ns) / NS
 
     def _prefill_tps(self) -> float | None:
         timings = self.timings
-        if timings.prefill_ns and timings.prompt_tokens is not None and timings.cached_tokens is not None:
-            return (timings.prompt_tokens - timings.cached_tokens) / (timings.prefill_ns / NS)
+        whole = bool(self._stamps) or self._prefill is None or self._prefill[1].done >= self._prefill[1].total
+        if whole and timings.prefill_ns and timings.prompt_tokens is not None and timings.cached_tokens is not None:
+            evaluated = timings.prompt_tokens - timings.cached_tokens
+            return evaluated / (timings.prefill_ns / NS) if evaluated > 0 else None
         if self._prefill is None:
             return None
         first, last = self._prefill
@@ -212,13 +227,11 @@ class TurnFold:
             return None
         return (self._stamps[-1] - self._stamps[0]) / NS
 
-    def _context_used(self, prompt_tokens: int | None) -> int | None:
+    def _context_used(self) -> int | None:
         if self.timings.context_used is not None:
             return self.timings.context_used
-        if prompt_tokens is None:
-            return None
-        done = self._prefill[1].done if self._prefill else prompt_tokens
-        return done + self.completion_tokens
+        done = self._prefill[1].done if self._prefill and not self._stamps else self._prompt_tokens
+        return None if done is None else done + self.completion_tokens
 
     def _bandwidth_fraction(self, model: LoadedModel, tps: object, bandwidth: float | None) -> float | None:
         read = model.weights_read_per_token_bytes
@@ -272,7 +285,7 @@ class TurnFold:
         }
 
     def _whole_prompt_cached(self) -> bool:
-        return self.timings.prompt_tokens is not None and self.timings.prompt_tokens == self.timings.cached_tokens
+        return self._prompt_tokens is not None and self._prompt_tokens == self._cached_tokens
 
 
 def _host_values(host: HostReading | None, model: LoadedModel) -> dict[str, float | int | str | None]:

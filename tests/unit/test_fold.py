@@ -1,0 +1,172 @@
+"""Events into metrics: every formula by hand, and what holds for any stream."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmtui.domain.events import Delta, Failed, Finished, PrefillProgress, Timings
+from llmtui.domain.fold import NS, TurnFold, percentile
+from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, ProcessMemory
+from llmtui.domain.models import LoadedModel
+
+MS = 1_000_000
+MODEL = LoadedModel(
+    name="m",
+    description="d",
+    engine="scripted",
+    engine_build="1",
+    context_size=1000,
+    pid=7,
+    weights_read_per_token_bytes=1_000_000,
+)
+
+
+def finished(**timings: int) -> Finished:
+    return Finished(reason="stop", timings=Timings(**timings), t_ns=2 * NS)  # type: ignore[arg-type]
+
+
+def test_a_whole_turn() -> None:
+    fold = TurnFold(0)
+    fold.add(PrefillProgress(done=20, total=100, cached=20, t_ns=100 * MS))
+    fold.add(PrefillProgress(done=100, total=100, cached=20, t_ns=200 * MS))
+    fold.add(Delta("床前", (250 * MS,)))
+    fold.add(Delta("明月", (350 * MS,)))
+    fold.add(Delta("光，", (400 * MS, 450 * MS)))
+    fold.add(
+        finished(
+            prompt_tokens=100,
+            cached_tokens=20,
+            prefill_ns=200 * MS,
+            completion_tokens=5,
+            context_used=105,
+            kv_bytes=1_000_000,
+        )
+    )
+
+    metrics = fold.metrics(MODEL, memory_bandwidth=1e9, load_s=1.5)
+
+    assert fold.text == "床前明月光，"
+    assert metrics.prefill_tps == pytest.approx(80 / 0.2)
+    assert metrics.ttft_s == pytest.approx(0.25)
+    assert metrics.decode_tps == pytest.approx(3 / 0.2)
+    assert metrics.decode_cps == pytest.approx(4 / 0.2), "the first token's characters precede the span"
+    assert metrics.itl_max_ms == pytest.approx(100)
+    assert metrics.itl_p50_ms == pytest.approx(50)
+    assert metrics.completion_tokens == 5
+    assert metrics.total_s == pytest.approx(2)
+    assert metrics.bandwidth_fraction == pytest.approx(2_000_000 * 15 / 1e9)
+    assert metrics.load_s == 1.5
+    assert metrics.sources["bandwidth_fraction"] == "estimated"
+
+
+def test_every_unknown_value_has_a_reason_and_every_known_one_a_source() -> None:
+    fold = TurnFold(0)
+    fold.add(Failed(kind="engine", title="gone", cause="", remedy="reload"))
+    fold.end(NS)
+
+    metrics = fold.metrics(MODEL)
+
+    unknown = {key for key in METRIC_KEYS if getattr(metrics, key) is None}
+    assert set(metrics.reasons) == unknown
+    assert set(metrics.sources) == set(METRIC_KEYS) - unknown
+    assert metrics.finish_reason == "error"
+    assert metrics.total_s == 1
+
+
+def test_an_engine_that_died_leaves_what_the_progress_said() -> None:
+    fold = TurnFold(0)
+    fold.add(PrefillProgress(done=0, total=90, cached=0, t_ns=0))
+    fold.add(PrefillProgress(done=60, total=90, cached=0, t_ns=NS))
+    fold.add(Failed(kind="engine", title="gone", cause="", remedy="reload"))
+
+    metrics = fold.metrics(MODEL)
+
+    assert (metrics.prompt_tokens, metrics.cached_tokens, metrics.context_used) == (90, 0, 60)
+    assert metrics.prefill_tps == 60
+
+
+def test_a_prefill_that_was_cancelled_counts_what_was_evaluated() -> None:
+    fold = TurnFold(0)
+    fold.add(PrefillProgress(done=0, total=8000, cached=0, t_ns=0))
+    fold.add(PrefillProgress(done=512, total=8000, cached=0, t_ns=NS))
+    fold.add(finished(prompt_tokens=8000, cached_tokens=0, prefill_ns=NS))
+
+    assert fold.metrics(MODEL).prefill_tps == 512
+
+
+def test_a_prompt_that_was_cached_whole_has_no_prefill_speed() -> None:
+    fold = TurnFold(0)
+    fold.add(finished(prompt_tokens=50, cached_tokens=50, prefill_ns=MS))
+
+    metrics = fold.metrics(MODEL)
+
+    assert metrics.prefill_tps is None
+    assert "cached" in metrics.reasons["prefill_tps"]
+
+
+def test_white_space_and_empty_chunks_are_no_first_text() -> None:
+    fold = TurnFold(0)
+    fold.add(Delta("", (10 * MS,)))
+    fold.add(Delta("\n ", (20 * MS,)))
+    fold.add(Delta("a", (30 * MS,)))
+
+    assert fold.live().ttft_s == pytest.approx(0.03)
+
+
+def test_text_held_back_until_the_end_is_a_first_text_too() -> None:
+    fold = TurnFold(0)
+    fold.add(Delta("", (10 * MS,)))
+    fold.add(Delta("held", ()))
+
+    assert fold.live().ttft_s == pytest.approx(0.01)
+
+
+def test_the_live_rate_looks_at_the_last_two_seconds_only() -> None:
+    fold = TurnFold(0)
+    for n in range(10):
+        fold.add(Delta("x", (n * 10 * MS,)))
+    for n in range(30):
+        fold.add(Delta("x", (10 * NS + n * 100 * MS,)))
+
+    assert fold.live().decode_tps == pytest.approx(10)
+
+
+def test_host_figures_belong_to_a_model_with_a_process() -> None:
+    host = HostReading(t_ns=0, process=ProcessMemory(rss_anon_bytes=5), gpu=GpuReading(energy_mj=3000))
+    fold = TurnFold(0)
+    fold.add(Delta("a", (1, 2)))
+    fold.add(finished())
+
+    metrics = fold.metrics(MODEL, host=host, gpu_before=GpuReading(energy_mj=1000))
+
+    assert metrics.rss_anon_bytes == 5
+    assert (metrics.energy_j, metrics.j_per_token) == (2, 1)
+
+
+@given(st.lists(st.tuples(st.text(max_size=4), st.integers(0, 3)), max_size=30), st.booleans())
+def test_for_any_stream_text_and_counts_add_up(pieces: list[tuple[str, int]], end: bool) -> None:
+    fold, t_ns = TurnFold(0), 0
+    for text, tokens in pieces:
+        stamps = tuple(range(t_ns + 1, t_ns + 1 + tokens))
+        t_ns += tokens
+        fold.add(Delta(text, stamps))
+        fold.live()
+    if end:
+        fold.add(Finished(reason="stop", timings=Timings(), t_ns=t_ns))
+
+    metrics = fold.metrics(MODEL)
+
+    assert fold.text == "".join(text for text, _ in pieces)
+    assert metrics.completion_tokens == sum(tokens for _, tokens in pieces)
+    assert fold.running is not end
+    assert metrics.decode_cps is None or metrics.decode_cps >= 0
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50), st.floats(0, 1))
+def test_a_percentile_lies_between_the_extremes(values: list[float], fraction: float) -> None:
+    ordered = sorted(values)
+    found = percentile(ordered, fraction)
+
+    assert found is not None
+    assert ordered[0] <= found * (1 + 1e-9)
+    assert found <= ordered[-1] * (1 + 1e-9)
