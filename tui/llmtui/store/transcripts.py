@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from llmtui.domain.messages import Message
-from llmtui.domain.text import visible_line
+from llmtui.domain.text import visible_line, well_formed
 from llmtui.domain.transcript import (
     SCHEMA,
     ChatRecord,
@@ -68,8 +68,21 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_record(record: Record) -> bytes:
-    """One line, its line feed included. Lone surrogates, which UTF-8 cannot hold, must be gone already."""
-    return _encoder.encode(record) + b"\n"
+    """One line, its line feed included. Lone surrogates (a path can hold them), which UTF-8 cannot, are replaced."""
+    try:
+        return _encoder.encode(record) + b"\n"
+    except UnicodeEncodeError:
+        return _encoder.encode(_well_formed(msgspec.to_builtins(record))) + b"\n"
+
+
+def _well_formed(value: object) -> object:
+    if isinstance(value, str):
+        return well_formed(value)
+    if isinstance(value, list | tuple):
+        return [_well_formed(item) for item in value]
+    if isinstance(value, dict):
+        return {_well_formed(key): _well_formed(item) for key, item in value.items()}
+    return value
 
 
 def read_transcript(path: Path) -> Transcript:

@@ -1,0 +1,102 @@
+"""The configuration: defaults without a file, and errors that name file, line and field."""
+
+from pathlib import Path
+
+import pytest
+
+from llmtui.domain.settings import Runtime, Sampling
+from llmtui.errors import ConfigError
+from llmtui.store.config import Config, load_config
+from llmtui.store.paths import Folders
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    (tmp_path / "config").mkdir()
+    return Folders(config_dir=tmp_path / "config", data_dir=tmp_path / "data", cache_dir=tmp_path / "cache")
+
+
+def test_no_file_means_defaults(folders: Folders) -> None:
+    assert load_config(folders) == Config()
+    assert Config().model_folders == ("./models",)
+
+
+def test_every_part_is_read(folders: Folders) -> None:
+    folders.config_file.write_text(
+        """\ufeffmodel_folders = ["~/models", "/srv/gguf"]
+default_model = "qwen2"
+theme = "nord"
+system = "你是助手"
+[keymap]
+open_models = "f5"
+[sampling]
+temperature = 1
+stop = ["###"]
+[runtime]
+context = 4096
+""",
+        encoding="utf-8",
+    )
+
+    assert load_config(folders) == Config(
+        model_folders=("~/models", "/srv/gguf"),
+        default_model="qwen2",
+        theme="nord",
+        system="你是助手",
+        keymap={"open_models": "f5"},
+        sampling=Sampling(temperature=1.0, stop=("###",)),
+        runtime=Runtime(context=4096),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "cause", "remedy"),
+    [
+        ('theme = "x"\n\n[sampling]\ntemprature = 1', "line 4: `sampling.temprature`: unknown", "`temperature`"),
+        ('modelfolders = ["x"]', "line 1: `modelfolders`: unknown", "`model_folders`"),
+        ("# a comment\nzzz = 1", "line 2: `zzz`: unknown", "known here: model_folders"),
+        ("[sampling]\ntop_k = -1", "line 2: `sampling.top_k`: Expected `int` >= 0", "Correct"),
+        ("sampling = { top_p = 2 }", "line 1: `sampling.top_p`: Expected `float` <= 1", "Correct"),
+        ("sampling.seed = 'x'", "line 1: `sampling.seed`: Expected `int", "Correct"),
+        ("[runtime]\ncontext = 1", "line 2: `runtime.context`: Expected `int` >= 16", "Correct"),
+        ("[keymap]\na = 'f1'\n'b.c' = 3", "line 3: `keymap.b.c`: Expected `str`", "Correct"),
+        ("model_folders = ['a',\n 3]", "line 1: `model_folders`: Expected `str`", "Correct"),
+        ("[servers]\nx = 1", "line 1: `servers`: unknown", "Remove it"),
+        ("theme = \n", "line 1, column 9: Invalid value", "Correct the line"),
+        ("theme = 'a'\n[sampling", "line 2", "Correct the line"),
+    ],
+)
+def test_a_mistake_is_found(folders: Folders, text: str, cause: str, remedy: str) -> None:
+    folders.config_file.write_text(text, encoding="utf-8")
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(folders)
+
+    assert str(folders.config_file) in caught.value.cause
+    assert cause in caught.value.cause
+    assert remedy in caught.value.remedy
+    assert caught.value.exit_code == 2
+
+
+def test_bytes_that_are_not_utf8(folders: Folders) -> None:
+    folders.config_file.write_bytes(b"theme = 'a'\nsystem = '\xc4\xe3'")
+
+    with pytest.raises(ConfigError, match="line 2: byte 0xc4"):
+        load_config(folders)
+
+
+def test_a_folder_in_place_of_the_file(folders: Folders) -> None:
+    folders.config_file.mkdir()
+
+    with pytest.raises(ConfigError, match="folder, not a file"):
+        load_config(folders)
+
+
+def test_a_file_that_cannot_be_read(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    with pytest.raises(ConfigError, match="Permission denied"):
+        load_config(folders)
