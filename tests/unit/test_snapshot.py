@@ -53,7 +53,7 @@ def test_nothing_known_is_nothing_claimed():
     assert snapshot.phase == "empty"
     assert snapshot.context_fraction is None
     assert snapshot.rss_bytes is None
-    joined = "\n".join(text_of(panel_lines(snapshot, 36, 40)))
+    joined = "\n".join(text_of(panel_lines(snapshot, 37, 40)))
     assert "0 tok" not in joined
     assert joined.count(fmt.UNKNOWN) >= 12
 
@@ -85,15 +85,15 @@ def test_a_server_without_a_process_shows_no_process_memory():
 
 def test_rows_are_aligned_and_none_is_wider_than_the_panel():
     snapshot = build_snapshot(turns=[TURN] * 3, host=HOST, loaded=MODEL, rates=[10.0, 42.0, 41.0])
-    lines = text_of(panel_lines(snapshot, 36, 40))
-    assert all(cell_len(line) in {0, 36} for line in lines)
+    lines = text_of(panel_lines(snapshot, 37, 40))
+    assert all(cell_len(line) in {0, 37} for line in lines)
     joined = "\n".join(lines)
     for piece in (
         "42.1 tok/s",
         "55.2 字/s",
-        "1,204 of 1,404 tok",
+        "1,204 / 1,404 tok",
         "0.21 s",
-        "p50 23  p95 31 ms",
+        "23 / 31 ms",
         "1,532 / 8,192",
         "19 %",
     ):
@@ -103,7 +103,7 @@ def test_rows_are_aligned_and_none_is_wider_than_the_panel():
 
 def test_a_low_panel_keeps_the_newest_turns():
     turns = [TURN] * 30
-    lines = text_of(panel_lines(build_snapshot(turns=turns, host=HOST, loaded=MODEL), 36, 24))
+    lines = text_of(panel_lines(build_snapshot(turns=turns, host=HOST, loaded=MODEL), 37, 24))
     assert len(lines) <= 24
     assert lines[-1].split()[0] == "30"
 
@@ -111,22 +111,22 @@ def test_a_low_panel_keeps_the_newest_turns():
 def test_prefill_shows_how_far_it_is():
     live = LiveTurn(prefill_done=3584, prompt_tokens=8012, cached_tokens=0, prefill_tps=812.0)
     snapshot = build_snapshot(live=live, loaded=MODEL)
-    assert "3,584 / 8,012" in "\n".join(text_of(panel_lines(snapshot, 36, 40)))
+    assert "3,584 / 8,012" in "\n".join(text_of(panel_lines(snapshot, 37, 40)))
     assert status_text(snapshot, 78).startswith("reading prompt 3,584 / 8,012")
 
 
 def test_a_nearly_full_context_is_stressed():
-    lines = panel_lines(ProfilerSnapshot(context_used=950, context_size=1000), 36, 40)
+    lines = panel_lines(ProfilerSnapshot(context_used=950, context_size=1000), 37, 40)
     assert any(role == "alarm" for line in lines for _, role in line)
-    calm = panel_lines(ProfilerSnapshot(context_used=100, context_size=1000), 36, 40)
+    calm = panel_lines(ProfilerSnapshot(context_used=100, context_size=1000), 37, 40)
     assert not any(role == "alarm" for line in calm for _, role in line)
 
 
 def test_the_gpu_has_a_row_only_when_there_is_one():
     with_gpu = ProfilerSnapshot(gpu=GpuReading(name="H", process_bytes=5 << 30, util_percent=88.0, power_w=250.0))
-    assert any(line.startswith("gpu") for line in text_of(panel_lines(with_gpu, 36, 40)))
+    assert any(line.startswith("gpu") for line in text_of(panel_lines(with_gpu, 37, 40)))
     without = ProfilerSnapshot(gpu=GpuReading(reason="no driver"))
-    assert not any(line.startswith("gpu") for line in text_of(panel_lines(without, 36, 40)))
+    assert not any(line.startswith("gpu") for line in text_of(panel_lines(without, 37, 40)))
 
 
 @pytest.mark.parametrize("width", [20, 38, 60, 78, 140])
@@ -160,6 +160,8 @@ def test_bar_shows_a_little_as_something():
         (fmt.milliseconds(7.25), "7.2"),
         (fmt.size(5 * (1 << 30) + (1 << 27)), "5.1 GiB"),
         (fmt.size(37 << 20), "37 MiB"),
+        (fmt.size(5_000_000), "4.8 MiB"),
+        (fmt.size(65_536), "64 KiB"),
         (fmt.short_size(None), "–"),
         (fmt.count(494_032_768), "494M"),
         (fmt.count(7_615_616_512), "7.6B"),

@@ -12,8 +12,7 @@ from llmtui.app.actions import ACTIONS, Action, bindings, resolve
 from llmtui.app.screens.chat import ChatScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual.command import Provider
 
@@ -101,12 +100,3 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         """Stop the answer, put the chat away, unload the model, leave."""
         await self.chat.shut_down()
         self.exit()
-
-
-def run(services: "Services", *, model: str | None = None, chat: Path | None = None) -> None:
-    """Open the window and stay until the user leaves.
-
-    Raises:
-        ConfigError: the keymap or the theme in the configuration is not valid.
-    """
-    LlmtuiApp(services, model=model, chat=chat).run()

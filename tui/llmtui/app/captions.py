@@ -1,23 +1,28 @@
 """What the one-line bars say: header, status, warning, size of the draft."""
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 
 from llmtui.app import format as fmt
-from llmtui.app.controller import ChatController
 from llmtui.app.widgets.panel_lines import ALARM_FRACTION, status_text
 from llmtui.domain.snapshot import ProfilerSnapshot
-from llmtui.services.session import DraftCount
+
+if TYPE_CHECKING:
+    from llmtui.app.controller import ChatController
+    from llmtui.services.session import DraftCount
 
 NOTHING = Content("")
 DEMO_REMARK = "demo: a tiny model that memorised this project's examples"
+SHORT_DEMO_REMARK = "it memorised this project's examples"
 
 
-def header(controller: ChatController) -> tuple[Content, Content]:
+def header(controller: "ChatController", width: int) -> tuple[Content, Content]:
     """Model, quantisation and engine at the left, what is special about the turn's settings at the right."""
-    return _model(controller), _remark(controller)
+    return _model(controller), _remark(controller, width)
 
 
-def _model(controller: ChatController) -> Content:
+def _model(controller: "ChatController") -> Content:
     loading = controller.loading
     if loading is not None:
         share = "" if loading.fraction is None else f" {fmt.percent(loading.fraction)}"
@@ -37,10 +42,10 @@ def _model(controller: ChatController) -> Content:
     return Content.assemble(name, ("".join(f" · {part}" for part in parts), "$text-muted"))
 
 
-def _remark(controller: ChatController) -> Content:
+def _remark(controller: "ChatController", width: int) -> Content:
     info = controller.model
     if controller.loading is None and info is not None and info.source == "demo":
-        return Content.styled(DEMO_REMARK, "$text-muted")
+        return Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted")
     sampling = controller.services.config.sampling
     return Content.styled(f"temperature {sampling.temperature:g} · top-p {sampling.top_p:g}", "$text-muted")
 
@@ -50,12 +55,17 @@ def status(snapshot: ProfilerSnapshot, width: int) -> Content:
     return Content.styled(status_text(snapshot, width), "$text-muted")
 
 
+def more_below(controller: "ChatController") -> Content:
+    """That the view does not follow the end any more."""
+    return Content.styled(f"{controller.key('scroll_end')} to the end", "$text-muted")
+
+
 def warning(problem: str) -> Content:
     """Why the chat is not being saved."""
     return Content.styled(f"not being saved: {fmt.name(problem)}", "bold $warning")
 
 
-def draft(count: DraftCount) -> Content:
+def draft(count: "DraftCount") -> Content:
     """`+214 tok → 21 % context`; `~` in front of an estimate, stressed when it will not fit."""
     mark = "" if count.exact else "~"
     tokens = f"+{mark}{count.draft_tokens:,} tok"

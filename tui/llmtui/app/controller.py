@@ -6,28 +6,34 @@ It tells a `ChatView` what to show and never touches a widget. Everything runs o
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtui.app import entries as build
 from llmtui.app import format as fmt
 from llmtui.app.actions import Action
-from llmtui.app.view import ChatView, Loading
+from llmtui.app.loading import Loader, Loading
+from llmtui.app.view import ChatView
 from llmtui.app.widgets.transcript_view import Entry
-from llmtui.domain.events import Failed, LoadEvent, LoadProgress
-from llmtui.domain.messages import Message
+from llmtui.domain.events import Failed, TurnEvent
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.snapshot import ProfilerSnapshot, build_snapshot
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from llmtui.domain.metrics import HostReading
     from llmtui.services.profiler import Profiler
     from llmtui.services.session import ChatSession
     from llmtui.services.wiring import Services
 
 HISTORY = 64
 """Decode rates kept for the sparkline, two a second."""
+CANCEL_AGAIN_S = 0.1
+CLOSE_S = 5.0
+"""A turn that does not end in this time is left to the engine's end."""
 
 
 class ChatController:
@@ -41,13 +47,13 @@ class ChatController:
 
     def __init__(self, services: "Services", view: ChatView, actions: Sequence[Action]) -> None:
         self.services = services
-        self.loading: Loading | None = None
         self.pending: str | None = None
         self.rates: deque[float] = deque(maxlen=HISTORY)
         self._view = view
         self._actions = tuple(actions)
         self._session: ChatSession | None = None
         self._profiler: Profiler | None = None
+        self._loader = Loader(services, changed=self._load_changed, failed=self._show_error)
         self._turn_over = asyncio.Event()
         self._turn_over.set()
         self._numbers = iter(range(1, 1 << 62))
@@ -81,8 +87,12 @@ class ChatController:
     @property
     def dead(self) -> bool:
         """Whether a model was loaded and its engine is gone."""
-        engine = self.services.host.engine
-        return self.loading is None and engine is not None and not engine.alive
+        return self._loader.dead
+
+    @property
+    def loading(self) -> Loading | None:
+        """The load under way."""
+        return self._loader.state
 
     @property
     def answer_so_far(self) -> str:
@@ -129,7 +139,6 @@ class ChatController:
         """Open the conversation and load the model; runs after the first paint."""
         from llmtui.services.profiler import Profiler  # noqa: PLC0415 - after the first paint
 
-        self.loading = Loading("model")
         self._profiler = Profiler()
         self._profiler.start(lambda _reading: None)
         problem = await self.reopen(chat) if chat is not None else None
@@ -137,12 +146,16 @@ class ChatController:
             await self._begin_chat()
         if problem is not None:
             self._show_error(problem)
-        await self._load_first(model)
+        specs = [model] if model else [self._last_model(), self.services.config.default_model, "demo"]
+        self._model_came(ready=await self._loader.load_first([spec for spec in specs if spec]))
 
     async def close(self) -> None:
         """End the turn, the conversation and the engine."""
         self.pending = None
-        await self.stop_turn()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self._loader.stop()
+                await self.stop_turn()
         if self._profiler:
             await asyncio.to_thread(self._profiler.stop)
         if self._session:
@@ -152,67 +165,38 @@ class ChatController:
     # Models
 
     async def load(self, info: ModelInfo) -> None:
-        """Load another model; the conversation goes on with it."""
+        """Load another model; the conversation goes on with it. A load under way is given up for it."""
         await self.stop_turn()
-        await self._load(self.services.host.load(info), fmt.name(info.name))
+        self._model_came(ready=await self._loader.load(info))
 
     async def reload(self) -> None:
         """Load the present model again, after its engine died."""
         if self.loading is not None:
             return
         if self.model is None:
-            self._view.say("No model to load again")
+            self._view.say("There is no model to load again")
             return
         await self.stop_turn()
-        await self._load(self.services.host.reload(), fmt.name(self.model.name))
-
-    async def _load_first(self, model: str | None) -> None:
-        candidates = [model] if model else [self._last_model(), self.services.config.default_model, "demo"]
-        specs = [spec for spec in candidates if spec]
-        for spec in specs:
-            self.loading = Loading(fmt.name(spec))
-            self._view.state_changed()
-            try:
-                info = await asyncio.to_thread(self.services.catalogue.resolve, spec)
-            except LlmtuiError as error:
-                self._show_error(error)
-                continue
-            await self.load(info)
-            return
-        self.loading = None
-        self._return_pending()
-        self._view.state_changed()
+        self._model_came(ready=await self._loader.reload())
 
     def _last_model(self) -> str | None:
         messages = self._session.messages if self._session else ()
         return next((message.model for message in reversed(messages) if message.model), None)
 
-    async def _load(self, events: AsyncIterator[LoadEvent], name: str) -> None:
-        self.loading = Loading(name)
+    def _load_changed(self) -> None:
+        if self._profiler and self.loading is None:
+            self._profiler.watch(self.loaded.pid if self.loaded else None)
         self._view.state_changed()
-        try:
-            async for event in events:
-                if isinstance(event, LoadProgress):
-                    self.loading = Loading(name, event.stage, event.fraction)
-                    self._view.state_changed()
-        except LlmtuiError as error:
-            self._show_error(error)
-            self._return_pending()
-        else:
-            self._model_ready()
-        finally:
-            self.loading = None
-            if self._profiler:
-                self._profiler.watch(self.loaded.pid if self.loaded else None)
-            self._view.state_changed()
 
-    def _model_ready(self) -> None:
-        if self._session is not None and not self._session.messages and self.pending is None:
-            self._show_conversation()
-        if self.pending is not None:
+    def _model_came(self, *, ready: bool) -> None:
+        if not ready:
+            self._return_pending()
+        elif self.pending is not None:
             text, self.pending = self.pending, None
-            self._turn_over.clear()
-            self._view.spawn(self._turn(text, shown=True), "turn")
+            self._ask(text, shown=True)
+        elif self._session is not None and not self._session.messages:
+            self._show_conversation()
+        self._view.state_changed()
 
     # Turns
 
@@ -229,48 +213,62 @@ class ChatController:
             self._add_question(text)
             self._view.state_changed()
         else:
-            self._turn_over.clear()
-            self._view.spawn(self._turn(text), "turn")
+            self._ask(text)
 
     async def stop(self) -> None:
-        """Stop the running answer, or take back the question that waits."""
+        """Stop the running answer, take back the question that waits, or stop the load: the first that applies."""
         if self.running:
             await self.stop_turn()
         elif self.pending is not None:
             self._return_pending()
             self._show_conversation()
             self._view.state_changed()
+        elif self.loading is not None:
+            await self._loader.stop()
+            self._view.say("Loading stopped")
 
     async def stop_turn(self) -> None:
-        """Stop the running answer, if any, and wait until it is put away."""
-        if self.running and self._session is not None:
+        """Stop the running answer, if any, and wait until it is put away.
+
+        Asked again now and then: a turn that has just been spawned does not know yet that it can be cancelled.
+        """
+        while self.running and self._session is not None:
             await self._session.cancel()
-        await self._turn_over.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._turn_over.wait(), CANCEL_AGAIN_S)
 
     def resend(self) -> None:
-        """Send the last question again, when it has no answer."""
-        question = unanswered(self._session.messages) if self._session else None
-        if question is None:
-            self._view.say("Every question has its answer")
-        elif self.running or self.loading is not None:
+        """Send the last question again, when it has no answer or one that ended in an error."""
+        session = self._session
+        if session is None or self.running or self.loading is not None:
             self._view.say("Not now: the model is busy")
-        else:
-            self._turn_over.clear()
-            self._view.spawn(self._turn(question.content, shown=True), "turn")
+            return
+        messages = build.without_failed_answer(session.messages)
+        if not messages or messages[-1].role != "user":
+            self._view.say("Every question has its answer")
+            return
+        self._view.show_entries(build.conversation(messages, session.turns))
+        self._begin_turn(session, session.resend())
 
-    async def _turn(self, text: str, *, shown: bool = False) -> None:
+    def _ask(self, text: str, *, shown: bool = False) -> None:
         session = self._session
         if session is None:
-            self._turn_over.set()
             return
-        known = {message.id for message in session.messages}
-        failure: Failed | LlmtuiError | None = None
         if not shown:
             self._add_question(text)
-        self._view.begin_answer(self._new_id("answer"))
+        self._begin_turn(session, session.send(text))
+
+    def _begin_turn(self, session: "ChatSession", events: AsyncGenerator[TurnEvent]) -> None:
+        self._turn_over.clear()
+        self._view.spawn(self._turn(session, events), "turn")
+
+    async def _turn(self, session: "ChatSession", events: AsyncGenerator[TurnEvent]) -> None:
+        known = {message.id for message in session.messages}
+        failure: Failed | LlmtuiError | None = None
+        self._view.begin_answer(self._new_id("answer"), fmt.name(self.model.name if self.model else "model"))
         self._view.state_changed()
         try:
-            async with contextlib.aclosing(session.send(text)) as events:
+            async with contextlib.aclosing(events):
                 async for event in events:
                     if isinstance(event, Failed):
                         failure = event
@@ -313,9 +311,16 @@ class ChatController:
         from llmtui.services.session import ChatSession  # noqa: PLC0415 - after the first paint
 
         services = self.services
+        if self._session is not None and self._session.path == path:
+            return None
         try:
             session = await asyncio.to_thread(
-                ChatSession.reopen, services.host, services.folders, path, sampling=services.config.sampling
+                ChatSession.reopen,
+                services.host,
+                services.folders,
+                path,
+                sampling=services.config.sampling,
+                readings=self._readings(),
             )
         except LlmtuiError as error:
             return error
@@ -328,8 +333,17 @@ class ChatController:
         services = self.services
         config = services.config
         await self._adopt(
-            ChatSession.new(services.host, services.folders, sampling=config.sampling, system=config.system)
+            ChatSession.new(
+                services.host,
+                services.folders,
+                sampling=config.sampling,
+                system=config.system,
+                readings=self._readings(),
+            )
         )
+
+    def _readings(self) -> "Callable[[], HostReading] | None":
+        return self._profiler.reading if self._profiler else None
 
     async def _adopt(self, session: "ChatSession") -> None:
         await self.stop_turn()
@@ -338,6 +352,8 @@ class ChatController:
             await old.close()
         if self.pending is None:
             self._show_conversation()
+        if session.messages:
+            self._view.recall([message.content for message in session.messages if message.role == "user"])
         self._view.state_changed()
 
     def _show_conversation(self) -> None:
@@ -348,13 +364,12 @@ class ChatController:
             self._view.show_entries(build.conversation(session.messages, session.turns))
 
     def _show_error(self, error: LlmtuiError | Failed) -> None:
-        hint = f"{self.key('reload_model')} loads the model again." if self.dead else ""
+        hint = ""
+        if self.dead:
+            hint = (
+                f"{self.key('reload_model')} loads the model again, {self.key('resend')} then sends the question again."
+            )
         self._view.add_entry(build.error_entry(self._new_id("error"), error, hint=hint))
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers)}"
-
-
-def unanswered(messages: Sequence[Message]) -> Message | None:
-    """The last message, when it is a question."""
-    return messages[-1] if messages and messages[-1].role == "user" else None

@@ -1,6 +1,7 @@
 """What stands in the conversation view, made from messages, turns and errors. Pure."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from llmtui.app import format as fmt
 from llmtui.app.actions import Action
@@ -10,7 +11,9 @@ from llmtui.domain.messages import Message
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.text import visible_line
 from llmtui.errors import LlmtuiError
-from llmtui.services.session import Turn
+
+if TYPE_CHECKING:
+    from llmtui.services.session import Turn
 
 EXAMPLES = (
     "背诵李白的《静夜思》，只写正文。",
@@ -19,27 +22,18 @@ EXAMPLES = (
 )
 """Questions that the demo model has learnt the answers to."""
 
-_ENDINGS = {
-    "cancelled": "stopped",
-    "length": "cut off: the limit of tokens was reached",
-    "context_full": "cut off: the context is full",
-}
+_ENDINGS = {"cancelled": "stopped", "length": "length limit", "context_full": "context full", "error": "not finished"}
 
 
-def message_entry(message: Message, turn: Turn | None = None) -> Entry:
-    """A stored message; an answer carries its summary line, and how it ended when not by itself."""
+def message_entry(message: Message, turn: "Turn | None" = None) -> Entry:
+    """A stored message; an answer carries its summary line, or how it ended when its turn left none."""
     if message.role != "assistant":
         return Entry(message.id, "user", "you", message.content, None)
-    parts = [turn.summary] if turn else []
-    ending = _ENDINGS.get(message.finish_reason or "")
-    if ending and ending not in "".join(parts):
-        parts.append(ending)
-    return Entry(
-        message.id, "assistant", fmt.name(message.model or "model"), message.content, " · ".join(parts) or None
-    )
+    footer = turn.summary if turn else _ENDINGS.get(message.finish_reason or "")
+    return Entry(message.id, "assistant", fmt.name(message.model or "model"), message.content, footer)
 
 
-def conversation(messages: Sequence[Message], turns: Sequence[Turn]) -> list[Entry]:
+def conversation(messages: Sequence[Message], turns: "Sequence[Turn]") -> list[Entry]:
     """A whole chat, oldest first; an answer that ended in an error is followed by what went wrong."""
     by_id = {turn.message.id: turn for turn in turns}
     entries: list[Entry] = []
@@ -51,6 +45,12 @@ def conversation(messages: Sequence[Message], turns: Sequence[Turn]) -> list[Ent
         if message.error:
             entries.append(Entry(f"{message.id}-error", "error", "error", message.error, None))
     return entries
+
+
+def without_failed_answer(messages: Sequence[Message]) -> Sequence[Message]:
+    """The conversation as it is asked again: an answer at its end that an error cut short is left out."""
+    failed = bool(messages) and messages[-1].role == "assistant" and messages[-1].finish_reason == "error"
+    return messages[:-1] if failed else messages
 
 
 def error_entry(entry_id: str, error: LlmtuiError | Failed, *, hint: str = "") -> Entry:

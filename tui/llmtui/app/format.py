@@ -36,14 +36,15 @@ def milliseconds(value: float | None) -> str:
 
 
 def size(value: int | None) -> str:
-    """Bytes as `5.1 GiB` or `37 MiB`."""
+    """Bytes as `5.1 GiB`, `37 MiB` or `12 KiB`."""
     if value is None:
         return UNKNOWN
     if value >= GIB:
         return f"{value / GIB:,.1f} GiB"
-    if value >= 10 * MIB or value == 0:
-        return f"{value / MIB:,.0f} MiB"
-    return f"{value / MIB:,.1f} MiB"
+    if value >= MIB:
+        amount = value / MIB
+        return f"{amount:.0f} MiB" if amount >= 9.95 else f"{amount:.1f} MiB"
+    return f"{value / 1024:.0f} KiB"
 
 
 def short_size(value: int | None) -> str:

@@ -3,17 +3,7 @@
 from collections.abc import Coroutine, Sequence
 from typing import Protocol
 
-import msgspec
-
 from llmtui.app.widgets.transcript_view import Entry
-
-
-class Loading(msgspec.Struct, frozen=True):
-    """A model that is being opened; `fraction` is None where the engine does not say."""
-
-    name: str
-    stage: str = "opening"
-    fraction: float | None = None
 
 
 class ChatView(Protocol):
@@ -25,8 +15,8 @@ class ChatView(Protocol):
     def add_entry(self, entry: Entry) -> None:
         """Append one entry."""
 
-    def begin_answer(self, entry_id: str) -> None:
-        """An answer starts to stream."""
+    def begin_answer(self, entry_id: str, label: str) -> None:
+        """An answer starts to stream under this label."""
 
     def end_answer(self, entry: Entry | None) -> None:
         """The answer is complete; None when nothing came of it."""
@@ -36,6 +26,9 @@ class ChatView(Protocol):
 
     def give_back(self, text: str) -> None:
         """Put text into the input line that could not be sent."""
+
+    def recall(self, questions: Sequence[str]) -> None:
+        """What was asked before, oldest first, for the input line's history."""
 
     def say(self, text: str) -> None:
         """Show a short remark that goes away by itself."""

@@ -129,7 +129,9 @@ def _phase(live: LiveTurn | None, loaded: LoadedModel | None, *, loading: bool) 
 
 def _with_turn(live: LiveTurn | None, last: TurnMetrics | None) -> ProfilerSnapshot:
     if live is not None:
-        context = live.context_used if live.context_used is not None else last and last.context_used
+        context = live.context_used
+        if context is None and last is not None:
+            context = last.context_used
         prefilling = not live.completion_tokens
         return ProfilerSnapshot(
             decode_tps=live.decode_tps,

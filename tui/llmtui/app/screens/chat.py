@@ -9,6 +9,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
@@ -23,6 +24,7 @@ from llmtui.app.widgets.transcript_view import Entry, TranscriptView
 
 if TYPE_CHECKING:
     from textual.timer import Timer
+
     from llmtui.app.app import LlmtuiApp
     from llmtui.domain.models import ModelInfo
     from llmtui.services.wiring import Services
@@ -33,6 +35,8 @@ PANEL_S = 0.5
 IDLE_S = 2.0
 DRAFT_S = 0.25
 """Pause in typing after which the draft is counted."""
+
+PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
 class ChatScreen(Screen[None]):
@@ -46,8 +50,8 @@ class ChatScreen(Screen[None]):
 
     app: "LlmtuiApp"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "chat")]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-low"), (22, "-high")]
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-low"), (22, "-high")]  # noqa: RUF012 - as Textual declares it
     DEFAULT_CSS = """
     ChatScreen {
         layout: vertical; background: $background; overflow: hidden;
@@ -58,6 +62,7 @@ class ChatScreen(Screen[None]):
         #warning { padding: 0 1; color: $warning; text-style: bold; display: none; }
         #warning.-shown { display: block; }
         &.-narrow, &.-low { #profiler { display: none; } #status { display: block; } }
+        #composer { padding: 0 1; }
         &.-no-profiler { #profiler, #status { display: none; } }
     }
     """
@@ -69,10 +74,11 @@ class ChatScreen(Screen[None]):
         self.actions = tuple(actions)
         self.controller = ChatController(services, self, self.actions)
         self._first = (model, chat)
-        self._timers: list[Timer] = []
+        self._beats: list[Timer] = []
         self._draft_timer: Timer | None = None
         self._draft = ""
         self._example = -1
+        self._draft_size = captions.NOTHING
         self._down = False
 
     def compose(self) -> ComposeResult:
@@ -84,7 +90,7 @@ class ChatScreen(Screen[None]):
         yield Bar(id="status")
         yield Bar(id="warning")
         yield Rule(id="rule")
-        yield Composer(id="composer")
+        yield Composer(id="composer", placeholder=PLACEHOLDER)
         yield FooterBar(footer_actions(self.actions), id="footer")
 
     def on_mount(self) -> None:
@@ -92,7 +98,7 @@ class ChatScreen(Screen[None]):
         self._transcript = self.query_one(TranscriptView)
         self._composer = self.query_one(Composer)
         self._composer.focus()
-        self._timers = [
+        self._beats = [
             self.set_interval(STREAM_S, self._stream, pause=True),
             self.set_interval(PANEL_S, self._sample, pause=True),
         ]
@@ -107,6 +113,7 @@ class ChatScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Fold and unfold by the terminal's size."""
         self.app.fit_to(event.size.width, event.size.height)
+        self._show_header()
         self.call_after_refresh(self._show_figures)
 
     async def shut_down(self) -> None:
@@ -125,22 +132,30 @@ class ChatScreen(Screen[None]):
         """Append one entry."""
         self._transcript.append_entry(entry)
 
-    def begin_answer(self, entry_id: str) -> None:
+    def begin_answer(self, entry_id: str, label: str) -> None:
         """An answer starts to stream: the timers run."""
+        self.add_entry(Entry(entry_id, "assistant", label, "", None))
         self._transcript.begin_stream(entry_id)
-        for timer in self._timers:
+        for timer in self._beats:
             timer.reset()
             timer.resume()
 
     def end_answer(self, entry: Entry | None) -> None:
         """The answer is complete: the timers rest."""
-        for timer in self._timers:
+        for timer in self._beats:
             timer.pause()
-        self._transcript.end_stream(entry)
+        streamed = self._transcript.entries[-1]
+        self._transcript.end_stream(entry or streamed)
+        if entry is None:
+            self.show_entries([other for other in self._transcript.entries if other.id != streamed.id])
 
     def give_back(self, text: str) -> None:
         """Put text that could not be sent before what is being typed."""
-        self._composer.set_draft("\n".join(part for part in (text, self._composer.text) if part))
+        self._composer.set_draft("\n".join(part for part in (text, self._composer.draft) if part))
+
+    def recall(self, questions: Sequence[str]) -> None:
+        """What was asked before, for the input line's history."""
+        self._composer.set_history(list(questions))
 
     def say(self, text: str) -> None:
         """Show a short remark that goes away by itself."""
@@ -153,7 +168,7 @@ class ChatScreen(Screen[None]):
     def state_changed(self) -> None:
         """Bring header, warning, footer and figures up to date."""
         controller = self.controller
-        self.query_one("#header", Bar).show(*captions.header(controller))
+        self._show_header()
         problem = controller.save_problem
         warning = self.query_one("#warning", Bar)
         warning.set_class(problem is not None, "-shown")
@@ -177,11 +192,14 @@ class ChatScreen(Screen[None]):
     def _sample(self) -> None:
         self.controller.note_rate()
         self._show_figures()
-        self.query_one("#header", Bar).show(*captions.header(self.controller))
+        self._show_header()
 
     def _idle(self) -> None:
         if not self.controller.running:
             self.state_changed()
+
+    def _show_header(self) -> None:
+        self.query_one("#header", Bar).show(*captions.header(self.controller, self.size.width))
 
     def _show_figures(self) -> None:
         snapshot = self.controller.snapshot()
@@ -202,6 +220,10 @@ class ChatScreen(Screen[None]):
     @on(Composer.DraftChanged)
     def _draft_changed(self, message: Composer.DraftChanged) -> None:
         self._count_later(message.text)
+
+    @on(TranscriptView.FollowChanged)
+    def _follow_changed(self) -> None:
+        self._show_rule(self._draft_size)
 
     @on(FooterBar.Pressed)
     async def _pressed(self, message: FooterBar.Pressed) -> None:
@@ -224,7 +246,7 @@ class ChatScreen(Screen[None]):
         if draft.strip():
             self._draft_timer = self.set_timer(DRAFT_S, self._count)
         else:
-            self.query_one(Rule).show(captions.NOTHING)
+            self._show_rule(captions.NOTHING)
 
     def _count(self) -> None:
         self.run_worker(self._count_draft(self._draft), group="draft", exclusive=True, exit_on_error=False)
@@ -235,7 +257,12 @@ class ChatScreen(Screen[None]):
             return
         counted = await session.count_draft(draft)
         if draft == self._draft:
-            self.query_one(Rule).show(captions.NOTHING, captions.draft(counted))
+            self._show_rule(captions.draft(counted))
+
+    def _show_rule(self, draft_size: Content) -> None:
+        self._draft_size = draft_size
+        hint = captions.NOTHING if self._transcript.following else captions.more_below(self.controller)
+        self.query_one(Rule).show(hint, draft_size)
 
     # Actions
 
@@ -276,19 +303,19 @@ class ChatScreen(Screen[None]):
 
     def action_scroll_up(self) -> None:
         """Scroll the conversation up."""
-        self._transcript.scroll_page_up(animate=False)
+        self._transcript.action_page_up()
 
     def action_scroll_down(self) -> None:
         """Scroll the conversation down."""
-        self._transcript.scroll_page_down(animate=False)
+        self._transcript.action_page_down()
 
     def action_scroll_top(self) -> None:
         """Go to the start."""
-        self._transcript.scroll_home(animate=False)
+        self._transcript.action_scroll_home()
 
     def action_scroll_end(self) -> None:
         """Go to the end."""
-        self._transcript.scroll_end(animate=False)
+        self._transcript.action_scroll_end()
 
     def action_pick_model(self) -> None:
         """Choose a model."""
@@ -303,7 +330,7 @@ class ChatScreen(Screen[None]):
     def action_open_history(self) -> None:
         """Reopen an earlier chat."""
         from llmtui.app.screens.history import HistoryScreen  # noqa: PLC0415 - not needed for the first paint
-        from llmtui.services.chats import list_chats  # noqa: PLC0415 - as above
+        from llmtui.services.chats import past_chats  # noqa: PLC0415 - as above
 
         controller = self.controller
-        self.app.push_screen(HistoryScreen(partial(list_chats, controller.services.folders), controller.reopen))
+        self.app.push_screen(HistoryScreen(partial(past_chats, controller.services.folders), controller.reopen))

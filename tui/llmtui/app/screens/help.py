@@ -1,9 +1,9 @@
 """The help screen: every action of the registry, and what the profiler's figures mean."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -27,6 +27,7 @@ _FIGURES = (
     ("memory", "Of the model's process. Mapped: weights in the file. Anonymous: the rest, also repacked weights."),
     ("–", "Not known. It is never shown as zero."),
 )
+_KEY_WIDTH = 14
 _COPY = "Copying works over SSH by OSC 52. In tmux it needs: set -g set-clipboard on"
 
 
@@ -41,8 +42,9 @@ class HelpScreen(ModalScreen[None]):
     DEFAULT_CSS = """
     HelpScreen {
         align: center middle; background: $background 60%;
-        VerticalScroll { width: 96%; max-width: 92; height: auto; max-height: 90%; padding: 0 1; background: $surface;
-                         border: round $primary; border-title-color: $primary; scrollbar-size-vertical: 1; }
+        VerticalScroll { width: 96%; max-width: 92; height: auto; max-height: 90%; padding: 0 1;
+                         background: $surface; border: round $primary; border-title-color: $primary;
+                         scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
         Static { width: 1fr; height: auto; }
     }
     """
@@ -55,23 +57,31 @@ class HelpScreen(ModalScreen[None]):
         """One scrollable text."""
         with VerticalScroll() as box:
             box.border_title = Content("Help · Esc closes")
-            yield Static(help_text(self._actions))
+            yield Static()
+
+    def on_resize(self) -> None:
+        """Wrap for the width there is."""
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
+        text = self.query_one(Static)
+        text.update(help_text(self._actions, text.content_size.width))
 
 
-def help_text(actions: Sequence[Action]) -> Content:
-    """Everything the help says."""
-    sections = [
-        (group, [(action.key_name, action.help) for action in actions if action.group == group]) for group in GROUPS
+def help_text(actions: Sequence[Action], width: int) -> Content:
+    """Everything the help says, the explanations wrapped beside their keys."""
+    sections: list[tuple[str, list[tuple[str, str]]]] = [
+        ("Typing", list(_TYPING)),
+        *((group, [(action.key_name, action.help) for action in actions if action.group == group]) for group in GROUPS),
+        ("The profiler", list(_FIGURES)),
     ]
-    sections.insert(0, ("Typing", list(_TYPING)))
-    sections.append(("The profiler", list(_FIGURES)))
-    parts: list[Content] = []
+    lines: list[Content] = []
     for title, rows in sections:
-        parts.append(Content.styled(title, "bold $primary"))
-        parts += [
-            Content.assemble((f"  {key}{' ' * max(1, 12 - cell_len(key))}", "bold"), (text, "$foreground"))
-            for key, text in rows
-        ]
-        parts.append(Content(""))
-    parts.append(Content.styled(_COPY, "$text-muted"))
-    return Content("\n").join(parts)
+        lines.append(Content.styled(title, "bold $primary"))
+        for key, text in rows:
+            first, *rest = textwrap.wrap(text, max(16, width - _KEY_WIDTH))
+            lines.append(Content.assemble((f"  {key}".ljust(_KEY_WIDTH), "bold"), first))
+            lines += [Content(" " * _KEY_WIDTH + more) for more in rest]
+        lines.append(Content(""))
+    lines += [Content.styled(line, "$text-muted") for line in textwrap.wrap(_COPY, max(16, width))]
+    return Content("\n").join(lines)

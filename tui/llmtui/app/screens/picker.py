@@ -41,7 +41,7 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         align: center middle; background: $background 60%;
         #box { width: 96%; max-width: 110; height: 80%; min-height: 8; padding: 0 1;
                background: $surface; border: round $primary; border-title-color: $primary; }
-        Input { height: 1; border: none; padding: 0; background: $panel; }
+        #filter { background: $panel; }
         #heading, #remark { height: 1; color: $text-muted; }
         #remark.-error { height: auto; max-height: 4; color: $error; }
         OptionList { height: 1fr; border: none; padding: 0; background: $surface; scrollbar-size-vertical: 1; }
@@ -64,7 +64,7 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         """Filter, headings, list, remark."""
         with Vertical(id="box") as box:
             box.border_title = Content(self._title)
-            filter_input = Input(placeholder=self._placeholder, id="filter")
+            filter_input = Input(placeholder=self._placeholder, id="filter", compact=True)
             filter_input.cursor_blink = False
             yield filter_input
             yield Static(id="heading", markup=False)

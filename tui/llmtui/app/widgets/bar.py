@@ -49,16 +49,20 @@ class Bar(Widget):
 
 
 class Rule(Bar):
-    """The line between conversation and input; the draft's size stands at its right end."""
+    """The line between conversation and input, with both parts set into it."""
 
     def render(self) -> Content:
-        """A rule with the right part set into it."""
+        """A rule; the left part goes when both do not fit."""
         width = self.content_size.width
-        right = self._right.truncate(max(0, width - 4), ellipsis=True)
-        if not right:
-            return Content.styled("─" * width, "$border")
-        rule = "─" * max(0, width - right.cell_length - 3)
-        return Content.assemble((rule, "$border"), " ", right, " ", ("─", "$border"))
+        right = self._set_in(self._right, width)
+        left = self._set_in(self._left, width - right.cell_length - 1)
+        rule = "─" * max(0, width - left.cell_length - right.cell_length)
+        return Content.assemble(left, (rule, "$border"), right)
+
+    def _set_in(self, part: Content, room: int) -> Content:
+        if not part or part.cell_length + 4 > room:
+            return Content("")
+        return Content.assemble(("─ ", "$border"), part, (" ─", "$border"))
 
 
 class FooterBar(Widget):

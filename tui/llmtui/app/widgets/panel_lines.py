@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 from llmtui.app import format as fmt
 from llmtui.app.widgets.sparkline import bar, sparkline
@@ -11,11 +11,12 @@ from llmtui.domain.snapshot import ProfilerSnapshot, TurnRow
 Role = Literal["title", "label", "value", "unit", "bar", "track", "spark", "alarm"]
 Line = list[tuple[str, Role]]
 
-LABEL_WIDTH = 9
+UNIT_WIDTH = 5
+"""Cells of the longest unit, `tok/s`."""
 ALARM_FRACTION = 0.9
 """From here on a context is shown as nearly full."""
 
-_COLUMNS = (("#", 3), ("tok/s", 7), ("ttft", 7), ("tok", 6), ("ctx", 7), ("mem", 6))
+_COLUMNS = (("#", 3), ("tok/s", 7), ("ttft", 7), ("tok", 7), ("ctx", 7), ("mem", 6))
 
 
 def panel_lines(snapshot: ProfilerSnapshot, width: int, height: int) -> list[Line]:
@@ -38,72 +39,57 @@ def panel_lines(snapshot: ProfilerSnapshot, width: int, height: int) -> list[Lin
     return lines[:height]
 
 
-def _row(label: str, right: Line, width: int, role: Role = "label") -> Line:
-    used = cell_len(label) + sum(cell_len(text) for text, _ in right)
-    return [(label, role), ("".rjust(max(1, width - used)), "label"), *right]
+def _row(label: str, number: str, unit: str, width: int, role: Role = "value") -> Line:
+    """A label at the left, a number against the column of units at the right."""
+    tail = f" {set_cell_size(unit, UNIT_WIDTH)}"
+    room = width - cell_len(label) - cell_len(number) - cell_len(tail)
+    return [(label + " " * max(1, room), "label"), (number, role), (tail, "unit")]
 
 
 def _decode(snap: ProfilerSnapshot, width: int) -> list[Line]:
-    speed: Line = [
-        (fmt.rate(snap.decode_tps), "value"),
-        (" tok/s", "unit"),
-        (fmt.rate(snap.decode_cps).rjust(9), "value"),
-        (" 字/s", "unit"),
+    return [
+        _row("decode", fmt.rate(snap.decode_tps), "tok/s", width),
+        _row("", fmt.rate(snap.decode_cps), "字/s", width),
+        [(sparkline(snap.rates, width), "spark")],
     ]
-    spark: Line = [(sparkline(snap.rates, width), "spark")]
-    return [_row("decode", speed, width), spark]
 
 
 def _prefill(snap: ProfilerSnapshot, width: int) -> list[Line]:
-    speed: Line = [(fmt.rate(snap.prefill_tps), "value"), (" tok/s", "unit")]
+    speed = _row("prefill", fmt.rate(snap.prefill_tps), "tok/s", width)
     if snap.prefill_done is not None and snap.prompt_tokens:
-        done: Line = [
-            (fmt.integer(snap.prefill_done), "value"),
-            (" / ", "unit"),
-            (fmt.integer(snap.prompt_tokens), "value"),
+        done = f"{fmt.integer(snap.prefill_done)} / {fmt.integer(snap.prompt_tokens)}"
+        filled, track = bar(snap.prefill_done / snap.prompt_tokens, width - len(done) - UNIT_WIDTH - 2)
+        return [
+            speed,
+            [(filled, "bar"), (track, "track"), (f" {done}", "value"), (" tok".ljust(UNIT_WIDTH + 1), "unit")],
         ]
-        filled, track = bar(snap.prefill_done / snap.prompt_tokens, width - LABEL_WIDTH - sum(len(t) for t, _ in done))
-        return [_row("prefill", speed, width), [(" reading ", "label"), (filled, "bar"), (track, "track"), *done]]
-    cached: Line = [
-        (fmt.integer(snap.cached_tokens), "value"),
-        (" of ", "unit"),
-        (fmt.integer(snap.prompt_tokens), "value"),
-        (" tok", "unit"),
+    return [
+        speed,
+        _row("  cached", f"{fmt.integer(snap.cached_tokens)} / {fmt.integer(snap.prompt_tokens)}", "tok", width),
     ]
-    return [_row("prefill", speed, width), _row(" cached", cached, width)]
 
 
 def _latency(snap: ProfilerSnapshot, width: int) -> list[Line]:
-    ttft: Line = [(fmt.seconds(snap.ttft_s), "value"), (" s", "unit")]
-    gaps: Line = [
-        ("p50 ", "unit"),
-        (fmt.milliseconds(snap.itl_p50_ms), "value"),
-        ("  p95 ", "unit"),
-        (fmt.milliseconds(snap.itl_p95_ms), "value"),
-        (" ms", "unit"),
-    ]
-    return [_row("ttft", ttft, width), _row("itl", gaps, width)]
+    gaps = f"{fmt.milliseconds(snap.itl_p50_ms)} / {fmt.milliseconds(snap.itl_p95_ms)}"
+    return [_row("ttft", fmt.seconds(snap.ttft_s), "s", width), _row("itl p50 / p95", gaps, "ms", width)]
 
 
 def _context(snap: ProfilerSnapshot, width: int) -> list[Line]:
     fraction = snap.context_fraction
     alarm = fraction is not None and fraction >= ALARM_FRACTION
-    counts: Line = [
-        (fmt.integer(snap.context_used), "alarm" if alarm else "value"),
-        (" / ", "unit"),
-        (fmt.integer(snap.context_size), "value"),
-    ]
-    share = fmt.percent(fraction).rjust(6)
-    filled, track = bar(fraction, width - len(share))
+    role: Role = "alarm" if alarm else "value"
+    counts = f"{fmt.integer(snap.context_used)} / {fmt.integer(snap.context_size)}"
+    share = fmt.UNKNOWN if fraction is None else f"{fraction * 100:.0f}"
+    filled, track = bar(fraction, width - UNIT_WIDTH - 6)
     return [
-        _row("context", counts, width),
-        [(filled, "alarm" if alarm else "bar"), (track, "track"), (share, "alarm" if alarm else "value")],
+        _row("context", counts, "tok", width, role),
+        [(filled, "alarm" if alarm else "bar"), (track, "track"), (share.rjust(5), role), (" %".ljust(6), "unit")],
     ]
 
 
 def _memory(snap: ProfilerSnapshot, width: int) -> list[Line]:
     parts = snap.memory
-    rows = [_row("memory", _sized(snap.rss_bytes if snap.rss_bytes is not None else parts.total_bytes), width)]
+    total = snap.rss_bytes if snap.rss_bytes is not None else parts.total_bytes
     named = [
         ("weights", parts.weights_bytes),
         ("kv", parts.kv_bytes),
@@ -113,41 +99,39 @@ def _memory(snap: ProfilerSnapshot, width: int) -> list[Line]:
         ("process, anonymous", snap.rss_anon_bytes),
         ("process, mapped", snap.rss_file_bytes),
     ]
-    always = {"weights", "kv", "compute", "process, anonymous"}
-    rows += [_row(f" {name}", _sized(value), width) for name, value in named if value is not None or name in always]
-    return rows
+    always = {"weights", "kv", "compute", "process, anonymous", "process, mapped"}
+    shown = [(name, value) for name, value in named if value is not None or name in always]
+    return [_sized("memory", total, width), *(_sized(f"  {name}", value, width) for name, value in shown)]
 
 
 def _machine(snap: ProfilerSnapshot, width: int) -> list[Line]:
-    load: Line = [(fmt.seconds(snap.load_s), "value"), (" s", "unit")]
-    cpu: Line = [
-        (fmt.integer(snap.threads), "value"),
-        (" threads", "unit"),
-        (fmt.UNKNOWN.rjust(6) if snap.cpu_percent is None else f"{snap.cpu_percent:6.0f}", "value"),
-        (" %", "unit"),
+    threads = "" if snap.threads is None else f", {snap.threads} thread{'' if snap.threads == 1 else 's'}"
+    rows = [
+        _row("load", fmt.seconds(snap.load_s), "s", width),
+        _row(f"cpu{threads}", _whole(snap.cpu_percent), "%", width),
     ]
-    rows = [_row("load", load, width), _row("cpu", cpu, width)]
     gpu = snap.gpu
     if gpu.name is not None:
         used = gpu.process_bytes if gpu.process_bytes is not None else gpu.used_bytes
-        reading: Line = [
-            (fmt.short_size(used), "value"),
-            (fmt.UNKNOWN.rjust(6) if gpu.util_percent is None else f"{gpu.util_percent:6.0f}", "value"),
-            (" %", "unit"),
-            (fmt.UNKNOWN.rjust(6) if gpu.power_w is None else f"{gpu.power_w:6.0f}", "value"),
-            (" W", "unit"),
+        rows += [
+            _sized("gpu memory", used, width),
+            _row("gpu use", _whole(gpu.util_percent), "%", width),
+            _row("gpu power", _whole(gpu.power_w), "W", width),
         ]
-        rows.append(_row("gpu", reading, width))
     return rows
 
 
-def _sized(value: int | None) -> Line:
+def _whole(value: float | None) -> str:
+    return fmt.UNKNOWN if value is None else f"{value:.0f}"
+
+
+def _sized(label: str, value: int | None, width: int) -> Line:
     number, _, unit = fmt.size(value).partition(" ")
-    return [(number, "value"), (f" {unit}".ljust(4) if unit else "    ", "unit")]
+    return _row(label, number, unit, width)
 
 
 def _turns(rows: tuple[TurnRow, ...], width: int, room: int) -> list[Line]:
-    if room < 2:
+    if room < 2 or not rows:
         return []
     lines: list[Line] = [[(_table_row([name for name, _ in _COLUMNS], width), "label")]]
     lines += [[(_table_row(_cells(row), width), "value")] for row in rows[-(room - 1) :]]

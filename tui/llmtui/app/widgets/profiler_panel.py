@@ -2,7 +2,7 @@
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -32,28 +32,34 @@ class ProfilerPanel(Widget):
         super().__init__(id=id)
         self._snapshot = ProfilerSnapshot()
         self._lines: list[Line] = []
+        self._lines_size = Size(0, 0)
 
     def show(self, snapshot: ProfilerSnapshot) -> None:
         """Take a snapshot; repaint the lines that differ from what stands."""
         self._snapshot = snapshot
-        old, self._lines = self._lines, self._laid_out()
+        if self._lines_size != self.content_size:
+            return
+        old = self._lines
+        self._lay_out()
         width = self.content_size.width
         for y in range(max(len(old), len(self._lines))):
             if _at(old, y) != _at(self._lines, y):
                 self.refresh(Region(0, y, width, 1))
 
-    def on_resize(self) -> None:
-        """Lay the rows out again: the table of turns takes the room there is."""
-        self._lines = self._laid_out()
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Lay the rows out again after a resize: the table of turns takes the room there is."""
+        if self._lines_size != self.content_size:
+            self._lay_out()
+        return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
         """One row as a strip."""
         styles = {role: self.get_component_rich_style(f"panel--{role}") for role in _ROLES}
         return _strip(_at(self._lines, y), self.content_size.width, styles)
 
-    def _laid_out(self) -> list[Line]:
-        size = self.content_size
-        return panel_lines(self._snapshot, size.width, size.height) if size.width and size.height else []
+    def _lay_out(self) -> None:
+        size = self._lines_size = self.content_size
+        self._lines = panel_lines(self._snapshot, size.width, size.height)
 
 
 def _at(lines: list[Line], y: int) -> Line:
@@ -62,4 +68,4 @@ def _at(lines: list[Line], y: int) -> Line:
 
 def _strip(line: Line, width: int, styles: dict[str, Style]) -> Strip:
     segments = [Segment(text, styles[role]) for text, role in line]
-    return Strip(segments).adjust_cell_length(width, styles["label"])
+    return Strip(segments).adjust_cell_length(width, styles["label"]).simplify()

@@ -1,0 +1,107 @@
+"""Loading models from the chat screen: progress, giving up, and what waits for the model."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llmtui.app import format as fmt
+from llmtui.domain.events import LoadEvent, LoadProgress
+from llmtui.domain.models import ModelInfo
+from llmtui.errors import LlmtuiError
+
+if TYPE_CHECKING:
+    from llmtui.services.wiring import Services
+
+
+class Loading(msgspec.Struct, frozen=True):
+    """A model that is being opened; `fraction` is None where the engine does not say."""
+
+    name: str
+    stage: str = "opening"
+    fraction: float | None = None
+
+
+class Loader:
+    """Opens models through the host, one at a time; a new load gives up the one under way.
+
+    Attributes:
+        state: the load under way; it begins with one, because the program loads a model when it starts.
+
+    Args:
+        services: the parts of the program.
+        changed: called when `state` differs.
+        failed: called with what went wrong.
+    """
+
+    def __init__(
+        self, services: "Services", *, changed: Callable[[], None], failed: Callable[[LlmtuiError], None]
+    ) -> None:
+        self.state: Loading | None = Loading("model")
+        self._services = services
+        self._changed = changed
+        self._failed = failed
+        self._task: asyncio.Task[object] | None = None
+
+    @property
+    def dead(self) -> bool:
+        """Whether a model was loaded and its engine is gone."""
+        host = self._services.host
+        if self.state is not None or host.info is None:
+            return False
+        return host.engine is None or not host.engine.alive
+
+    async def load_first(self, specs: Sequence[str]) -> bool:
+        """Load the first of these that can be found; each that cannot is reported. True when one is ready."""
+        for spec in specs:
+            self._show(Loading(fmt.name(spec)))
+            try:
+                info = await asyncio.to_thread(self._services.catalogue.resolve, spec)
+            except LlmtuiError as error:
+                self._failed(error)
+                continue
+            return await self.load(info)
+        self._show(None)
+        return False
+
+    async def load(self, info: ModelInfo) -> bool:
+        """Load a model; True when it is ready."""
+        await self.stop()
+        return await self._follow(self._services.host.load(info), fmt.name(info.name))
+
+    async def reload(self) -> bool:
+        """Load the present model again; True when it is ready."""
+        info = self._services.host.info
+        if info is None:
+            return False
+        return await self._follow(self._services.host.reload(), fmt.name(info.name))
+
+    async def stop(self) -> None:
+        """Give up a load under way, if any; the model before answers again when it is still there."""
+        task, self._task = self._task, None
+        if task is not None and task is not asyncio.current_task() and not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _follow(self, events: AsyncGenerator[LoadEvent], name: str) -> bool:
+        self._task = asyncio.current_task()
+        self._show(Loading(name))
+        failure: LlmtuiError | None = None
+        try:
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    if isinstance(event, LoadProgress):
+                        self._show(Loading(name, fmt.name(event.stage), event.fraction))
+        except LlmtuiError as error:
+            failure = error
+        finally:
+            self._show(None)
+        if failure is not None:
+            self._failed(failure)
+        return failure is None
+
+    def _show(self, state: Loading | None) -> None:
+        self.state = state
+        self._changed()
