@@ -21,8 +21,7 @@ def exit_code_of(error: BaseException) -> int:
     A reader that went away (`| head -1`) has what it wanted: that is no error, and nothing is said.
     """
     match error:
-        case BrokenPipeError():
-            output.discard_stdout()
+        case output.ReaderGoneError():
             return 0
         case KeyboardInterrupt() | click.Abort():
             output.note("interrupted")

@@ -18,6 +18,10 @@ from llmtui.errors import StoreError
 _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+class ReaderGoneError(Exception):
+    """Whoever read standard output went away (`| head -1`). An OSError would be answered by click with exit code 1."""
+
+
 def prepare_streams() -> None:
     """Write UTF-8 into files and pipes, and never fail for a character that a terminal's encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
@@ -39,7 +43,7 @@ def write(text: str) -> None:
     """Write text that is safe to show to standard output, at once.
 
     Raises:
-        BrokenPipeError: the reader went away.
+        ReaderGoneError: the reader went away.
         StoreError: the disk behind it is full, or it is closed.
     """
     with _stdout_errors():
@@ -145,8 +149,9 @@ def _stdout_errors() -> Iterator[None]:
         raise StoreError("Standard output is closed", remedy="Do not close it (`>&-`): the answer goes there")
     try:
         yield
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        discard_stdout()
+        raise ReaderGoneError from error
     except OSError as error:
         discard_stdout()
         raise StoreError(

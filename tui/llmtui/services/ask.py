@@ -8,34 +8,19 @@ from typing import Any
 
 import msgspec
 
-import llmtui
-from llmtui.domain.events import Delta, Failed, FailureKind, FinishReason, LoadProgress, PrefillProgress
+from llmtui.domain.events import Delta, Failed, FinishReason, LoadProgress, PrefillProgress
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, TurnMetrics
 from llmtui.domain.models import LoadedModel, ModelInfo
-from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.settings import Sampling
 from llmtui.domain.text import visible_line
 from llmtui.domain.transcript import Manifest
-from llmtui.engines.base import Engine, GenerateRequest
+from llmtui.engines.base import Engine, GenerateRequest, error_of, failure_of
 from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError
+from llmtui.services.conversation import manifest_of
+from llmtui.services.streams import closing
 from llmtui.services.wiring import Services
-
-_ERRORS: dict[FailureKind, type[LlmtuiError]] = {
-    "model": ModelError,
-    "engine": EngineError,
-    "context": ContextError,
-    "template": TemplateError,
-}
-
-
-class AnswerError(msgspec.Struct, frozen=True, kw_only=True):
-    """What went wrong, in the three parts of `llmtui.errors`."""
-
-    kind: FailureKind
-    title: str
-    cause: str
-    remedy: str
 
 
 class AnswerReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +38,11 @@ class AnswerReport(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: FinishReason
     metrics: TurnMetrics
     manifest: Manifest | None = None
-    error: AnswerError | None = None
+    error: Failed | None = None
 
     def as_error(self) -> LlmtuiError | None:
         """The error to tell, with its exit code."""
-        if self.error is None:
-            return None
-        return _ERRORS[self.error.kind](self.error.title, cause=self.error.cause, remedy=self.error.remedy)
+        return None if self.error is None else error_of(self.error)
 
 
 async def ask(
@@ -87,14 +70,14 @@ async def ask(
         UsageError: there is no such model. Model and engine errors are part of the report.
     """
     spec = model or services.config.default_model or "demo"
-    warm = asyncio.create_task(asyncio.to_thread(_look_at_host, None))
     try:
         info = services.catalogue.resolve(spec)
         loading = asyncio.create_task(_load(services, info, on_progress))
+        warming = asyncio.create_task(asyncio.to_thread(_look_at_host, None))  # imports what it needs meanwhile
         if await _stopped_first(loading, stop):
             return _unloaded(info.name, "cancelled", "the load was interrupted")
         engine, loaded = loading.result()
-        await warm
+        await warming
         turn = _Turn(engine, loaded, messages, sampling)
         await turn.run(on_text, on_progress, stop)
         return await turn.report(services)
@@ -102,7 +85,6 @@ async def ask(
         return _failed(spec, error)
     finally:
         await services.host.close()
-        await asyncio.gather(warm, return_exceptions=True)
 
 
 class _Turn:
@@ -125,15 +107,23 @@ class _Turn:
         self._fold = TurnFold(time.perf_counter_ns())
         stopper = asyncio.create_task(self._cancel_on(stop))
         try:
-            async for event in self._engine.generate(self._request):
-                self._fold.add(event)
-                match event:
-                    case Delta() if event.text:
-                        on_text(event.text)
-                    case PrefillProgress() if event.total > event.done:
-                        on_progress(f"reading the prompt: {event.done:,} of {event.total:,} tokens")
+            async with closing(self._engine.generate(self._request)) as events:
+                async for event in events:
+                    self._fold.add(event)
+                    if stop.is_set():  # again: the engine may not have known the turn yet when the stop came
+                        await self._engine.cancel(self._request.id)
+                    match event:
+                        case Delta() if event.text:
+                            on_text(event.text)
+                        case PrefillProgress() if event.total > event.done:
+                            on_progress(f"reading the prompt: {event.done:,} of {event.total:,} tokens")
         finally:
             stopper.cancel()
+        if self._fold.running:
+            ended = EngineError(
+                "The engine ended in the middle of the answer", remedy="Ask again, or run `llmtui doctor`"
+            )
+            self._fold.add(failure_of(ended))
         if self._fold.failure is not None:
             self._fold.end(time.perf_counter_ns())
 
@@ -153,35 +143,13 @@ class _Turn:
             load_s=self._loaded.load_s,
             memory_bandwidth=read_machine(services.folders).memory_bandwidth,
         )
-        failure = self._fold.failure
         return AnswerReport(
             content=self._fold.text,
             model=self._loaded.name,
             finish_reason=self._fold.finish_reason or "error",
             metrics=metrics,
-            manifest=self._manifest(services.config.runtime),
-            error=None if failure is None else _as_answer_error(failure),
-        )
-
-    def _manifest(self, runtime: Runtime) -> Manifest:
-        loaded, timings = self._loaded, self._fold.timings
-        return Manifest(
-            model=loaded.name,
-            engine=loaded.engine,
-            engine_build=loaded.engine_build,
-            llmtui=llmtui.__version__,
-            model_path=loaded.path,
-            model_fingerprint=loaded.fingerprint,
-            quantisation=loaded.quantisation,
-            template_source=loaded.template_source,
-            template_sha256=loaded.template_sha256,
-            rendered_sha256=timings.rendered_sha256,
-            sampling=self._request.sampling,
-            runtime=runtime,
-            seed=timings.seed,
-            context_asked=runtime.context,
-            context_granted=loaded.context_size,
-            cache_miss_at=timings.cache_miss_at,
+            manifest=manifest_of(self._loaded, services.host.runtime, self._request.sampling, self._fold),
+            error=self._fold.failure,
         )
 
 
@@ -215,7 +183,7 @@ def _look_at_host(pid: int | None) -> HostReading:
     return read_host(pid)
 
 
-def _unloaded(model: str, reason: FinishReason, why: str, error: AnswerError | None = None) -> AnswerReport:
+def _unloaded(model: str, reason: FinishReason, why: str, error: Failed | None = None) -> AnswerReport:
     """A report without a turn: every metric is unknown for the same reason."""
     unknown = {key: why for key in METRIC_KEYS if key != "finish_reason"}
     metrics = TurnMetrics(finish_reason=reason, sources={"finish_reason": "measured"}, reasons=unknown)
@@ -223,10 +191,4 @@ def _unloaded(model: str, reason: FinishReason, why: str, error: AnswerError | N
 
 
 def _failed(model: str, error: LlmtuiError) -> AnswerReport:
-    kind: FailureKind = next((kind for kind, cls in _ERRORS.items() if isinstance(error, cls)), "engine")
-    told = AnswerError(kind=kind, title=error.title, cause=error.cause, remedy=error.remedy)
-    return _unloaded(model, "error", "the model could not be loaded", told)
-
-
-def _as_answer_error(failure: Failed) -> AnswerError:
-    return AnswerError(kind=failure.kind, title=failure.title, cause=failure.cause, remedy=failure.remedy)
+    return _unloaded(model, "error", "the model could not be loaded", failure_of(error))
