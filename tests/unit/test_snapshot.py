@@ -155,6 +155,8 @@ def test_bar_shows_a_little_as_something():
         (fmt.integer(12345), "12,345"),
         (fmt.rate(99.96), "100"),
         (fmt.rate(5.0), "5.0"),
+        (fmt.short_rate(1234.4), "1,234"),
+        (fmt.short_rate(107_976.0), "108k"),
         (fmt.seconds(0.2114), "0.21"),
         (fmt.seconds(12.34), "12.3"),
         (fmt.milliseconds(7.25), "7.2"),

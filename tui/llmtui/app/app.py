@@ -90,10 +90,12 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         return super().check_action(action, parameters)
 
     def action_show_help(self) -> None:
-        """Show the keys and what the figures mean."""
+        """Show the keys and what the figures mean, or close that again."""
         from llmtui.app.screens.help import HelpScreen  # noqa: PLC0415 - not needed for the first paint
 
-        if not isinstance(self.screen, HelpScreen):
+        if isinstance(self.screen, HelpScreen):
+            self.pop_screen()
+        else:
             self.push_screen(HelpScreen(self.actions))
 
     async def action_quit(self) -> None:

@@ -19,6 +19,11 @@ def rate(value: float | None) -> str:
     return f"{value:,.1f}" if value < 99.95 else f"{value:,.0f}"
 
 
+def short_rate(value: float | None) -> str:
+    """A rate in at most five characters, for narrow columns."""
+    return f"{value / 1000:.0f}k" if value is not None and value >= 9999.5 else rate(value)
+
+
 def seconds(value: float | None) -> str:
     """Seconds with two decimals below ten, one below a hundred, none above."""
     if value is None:

@@ -38,7 +38,7 @@ class HelpScreen(ModalScreen[None]):
         actions: the registry with the user's keys.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,f1,q,enter", "dismiss(None)", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss(None)", show=False, priority=True)]
     DEFAULT_CSS = """
     HelpScreen {
         align: center middle; background: $background 60%;

@@ -12,6 +12,7 @@ from textual.fuzzy import Matcher
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
+from textual.worker import Worker, WorkerState
 
 from llmtui.app.widgets.table import Column, Row, heading, lay_out, line
 
@@ -93,6 +94,11 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         remark = self.query_one("#remark", Static)
         remark.set_class(error, "-error")
         remark.update(text)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show an error that background work did not foresee, instead of a traceback."""
+        if event.state is WorkerState.ERROR:
+            self.remark(f"{type(event.worker.error).__name__}: {event.worker.error}", error=True)
 
     def chosen(self, choice: Choice) -> None:
         """A row was chosen."""

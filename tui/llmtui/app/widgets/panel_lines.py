@@ -16,7 +16,7 @@ UNIT_WIDTH = 5
 ALARM_FRACTION = 0.9
 """From here on a context is shown as nearly full."""
 
-_COLUMNS = (("#", 3), ("tok/s", 7), ("ttft", 7), ("tok", 7), ("ctx", 7), ("mem", 6))
+_COLUMNS = (("#", 3), ("tok/s", 6), ("ttft", 6), ("tok", 7), ("ctx", 8), ("mem", 7))
 
 
 def panel_lines(snapshot: ProfilerSnapshot, width: int, height: int) -> list[Line]:
@@ -141,7 +141,7 @@ def _turns(rows: tuple[TurnRow, ...], width: int, room: int) -> list[Line]:
 def _cells(row: TurnRow) -> list[str]:
     return [
         str(row.number),
-        fmt.rate(row.decode_tps),
+        fmt.short_rate(row.decode_tps),
         fmt.seconds(row.ttft_s),
         fmt.integer(row.tokens),
         fmt.integer(row.context_used),

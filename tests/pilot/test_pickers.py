@@ -1,0 +1,165 @@
+"""Choosing a model and going back to a chat, with the keyboard only."""
+
+from pilot.conftest import POEM, Stage
+from textual.widgets import OptionList
+
+from llmtui.app.screens.history import HistoryScreen
+from llmtui.app.screens.model_picker import ModelPicker
+from llmtui.services.session import ChatSession
+
+HOSTILE_NAME = "evil\x1b]52;c;eA==\x07[red]name"
+
+
+async def test_the_model_changes_and_the_conversation_stays(stage: Stage):
+    stage.add_model("qwen2-千问")
+    async with stage.run() as screen:
+        await screen.ask("first")
+        await screen.answered(1)
+        await screen.pilot.press("ctrl+o")
+        await screen.see("qwen2-千问")
+        await screen.pilot.press(*"qwen")
+        await screen.until(lambda: screen.app.screen.query_one(OptionList).option_count == 1)
+        await screen.pilot.press("enter")
+        await screen.until(lambda: len(stage.opened) == 2 and screen.controller.loading is None)
+        await screen.see("qwen2-千问 · Q8_0 · scripted")
+        await screen.ask("second")
+        await screen.answered(2)
+        assert [entry.label for entry in screen.entries] == ["you", "demo", "you", "qwen2-千问"]
+        assert [message.content for message in screen.controller.session.messages] == ["first", POEM, "second", POEM]
+
+
+async def test_the_picker_lists_names_figures_and_problems_safely(stage: Stage):
+    stage.add_model("zebra")
+    (stage.models / f"{HOSTILE_NAME}.gguf").write_bytes(b"this is no model")
+    async with stage.run() as screen:
+        await screen.pilot.press("ctrl+o")
+        await screen.see("zebra")
+        text = screen.text
+        assert "␛]52;c;eA==␇[red]name" in text
+        assert not {"\x1b", "\x07"} & set(text)
+        assert "3 models · 1 cannot be loaded" in text
+        assert "Q8_0" in text
+        assert "llama" in text
+        await screen.pilot.press(*"evil")
+        rows = screen.app.screen.query_one(OptionList)
+        await screen.until(lambda: rows.option_count == 1)
+        assert rows.get_option_at_index(0).disabled
+        await screen.pilot.press("down", "enter")
+        await screen.pilot.pause()
+        assert isinstance(screen.app.screen, ModelPicker)
+        assert len(stage.opened) == 1
+
+
+async def test_escape_closes_the_picker_and_loads_nothing(stage: Stage):
+    async with stage.run() as screen:
+        await screen.pilot.press("ctrl+o")
+        await screen.see("1 model")
+        await screen.pilot.press("escape")
+        await screen.until(lambda: screen.app.screen is screen.chat)
+        assert len(stage.opened) == 1
+
+
+async def test_a_path_can_be_typed(stage: Stage, tmp_path):
+    other = stage.add_model("elsewhere").rename(tmp_path / "elsewhere.gguf")
+    async with stage.run() as screen:
+        await screen.pilot.press("ctrl+o")
+        await screen.see("1 model")
+        screen.app.screen.query_one("#filter").value = str(tmp_path / "nothing.gguf")
+        await screen.pilot.press("enter")
+        await screen.see("nothing.gguf")
+        await screen.until(lambda: screen.app.screen.query_one("#remark").has_class("-error"))
+        screen.app.screen.query_one("#filter").value = str(other)
+        await screen.pilot.press("enter")
+        await screen.until(lambda: len(stage.opened) == 2 and screen.controller.loading is None)
+        assert screen.controller.model.path == str(other)
+
+
+async def test_another_model_can_be_chosen_while_one_loads(stage: Stage):
+    stage.add_model("quick")
+    stage.load_s = 60.0
+    async with stage.run(ready=False) as screen:
+        await screen.see("loading demo")
+        stage.load_s = 0.0
+        await screen.pilot.press("ctrl+o")
+        await screen.see("quick")
+        await screen.pilot.press("down", "enter")
+        await screen.until(lambda: screen.controller.loading is None)
+        assert screen.controller.model.name == "quick"
+
+
+async def test_a_bug_in_the_listing_is_a_remark(stage: Stage, monkeypatch):
+    async with stage.run() as screen:
+
+        def broken() -> None:
+            raise RuntimeError("[red]oops[/]")
+
+        monkeypatch.setattr(screen.controller.services.catalogue, "list", broken)
+        await screen.pilot.press("ctrl+o")
+        await screen.see("RuntimeError: [red]oops[/]")
+
+
+async def test_history_lists_newest_first_filters_and_reopens(stage: Stage):
+    async with stage.run() as screen:
+        for number, question in enumerate(("the oldest question", "李白 the newest"), start=1):
+            await screen.ask(question)
+            await screen.answered(1)
+            await screen.pilot.press("ctrl+n")
+            await screen.until(lambda: screen.turns == 0)
+            assert number == len(list(stage.folders.chats_dir.glob("*.jsonl")))
+        await screen.pilot.press("ctrl+g")
+        await screen.see("the oldest question")
+        lines = screen.text.splitlines()
+        first, last = (next(at for at, line in enumerate(lines) if words in line) for words in ("李白", "the oldest"))
+        assert first < last
+        assert "demo" in lines[first]
+        await screen.pilot.press(*"oldest")
+        await screen.until(lambda: screen.app.screen.query_one(OptionList).option_count == 1)
+        await screen.pilot.press("enter")
+        await screen.until(lambda: screen.turns == 1)
+        assert [entry.text for entry in screen.entries] == ["the oldest question", POEM]
+        assert screen.entries[1].footer
+        await screen.ask("and on")
+        await screen.answered(2)
+        await screen.pilot.press("up")
+        assert screen.chat.query_one("#composer").draft == "and on"
+        await screen.pilot.press("up")
+        assert screen.chat.query_one("#composer").draft == "the oldest question"
+
+
+async def test_a_chat_open_elsewhere_is_refused_and_the_present_one_stays(stage: Stage):
+    async with stage.run() as screen:
+        await screen.ask("busy chat")
+        await screen.answered(1)
+        path = screen.controller.session.path
+        await screen.pilot.press("ctrl+n")
+        await screen.until(lambda: screen.turns == 0)
+        services = stage.services()
+        other = ChatSession.reopen(services.host, services.folders, path, sampling=services.config.sampling)
+        try:
+            await screen.pilot.press("ctrl+g")
+            await screen.see("busy chat")
+            await screen.pilot.press("enter")
+            await screen.until(lambda: screen.app.screen.query_one("#remark").has_class("-error"))
+            assert isinstance(screen.app.screen, HistoryScreen)
+            assert screen.turns == 0
+        finally:
+            await other.close()
+        await screen.pilot.press("enter")
+        await screen.until(lambda: screen.turns == 1 and screen.app.screen is screen.chat)
+
+
+async def test_the_present_chat_is_simply_gone_back_to(stage: Stage):
+    async with stage.run() as screen:
+        await screen.ask("only chat")
+        await screen.answered(1)
+        await screen.pilot.press("ctrl+g")
+        await screen.see("1 chat")
+        await screen.pilot.press("enter")
+        await screen.until(lambda: screen.app.screen is screen.chat)
+        assert screen.turns == 1
+
+
+async def test_an_empty_history_says_so(stage: Stage):
+    async with stage.run() as screen:
+        await screen.pilot.press("ctrl+g")
+        await screen.see("no chats yet")
