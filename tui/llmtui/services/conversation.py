@@ -9,21 +9,15 @@ from typing import Literal
 import msgspec
 
 import llmtui
-from llmtui.domain.events import Delta, Failed, FailureKind, Finished, PrefillProgress, TurnEvent
+from llmtui.domain.events import Delta, Failed, Finished, PrefillProgress, TurnEvent
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage, Message
 from llmtui.domain.metrics import TurnMetrics
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.domain.transcript import Manifest
-from llmtui.errors import ContextError, LlmtuiError, ModelError, TemplateError
 
 TurnState = Literal["sending", "prefill", "decode", "stopping"]
-_KINDS: tuple[tuple[type[LlmtuiError], FailureKind], ...] = (
-    (ModelError, "model"),
-    (ContextError, "context"),
-    (TemplateError, "template"),
-)
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +90,11 @@ class RunningTurn:
             self.state = "decode"
 
 
+def is_refused(fold: TurnFold) -> bool:
+    """Whether the question did not fit into the context, so that it must not be part of the next prompt."""
+    return fold.failure is not None and fold.failure.kind == "context" and not fold.text
+
+
 def is_last(event: TurnEvent) -> bool:
     """Whether a turn ends with this event."""
     return isinstance(event, Finished | Failed)
@@ -122,12 +121,6 @@ def prompt_of(system: str | None, messages: Sequence[Message]) -> tuple[ChatMess
     for role, group in groupby(kept, key=lambda message: message.role):
         chat.append(ChatMessage(role=role, content="\n\n".join(message.content for message in group)))
     return tuple(chat)
-
-
-def as_failed(error: LlmtuiError) -> Failed:
-    """An error as the event that ends a turn."""
-    kind: FailureKind = next((kind for cls, kind in _KINDS if isinstance(error, cls)), "engine")
-    return Failed(kind=kind, title=error.title, cause=error.cause, remedy=error.remedy)
 
 
 def manifest_of(loaded: LoadedModel, runtime: Runtime, sampling: Sampling, fold: TurnFold) -> Manifest:

@@ -25,6 +25,7 @@ class Journal:
         self._writer = writer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._waiting: Future[None] | None = None
+        self._closed = False
 
     @property
     def path(self) -> Path:
@@ -54,7 +55,10 @@ class Journal:
         return called.result() if await _done(called) else None
 
     async def close(self, *records: Record) -> None:
-        """Write the last records and let go of the file."""
+        """Write the last records and let go of the file; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
         if records:
             self.write(*records, sync=True)
         await _done(self._thread.submit(self._writer.close))

@@ -18,7 +18,16 @@ from llmtui.domain.text import well_formed
 from llmtui.domain.transcript import ChatRecord, EndRecord, HeadRecord, MessageRecord, Record
 from llmtui.engines.base import Engine
 from llmtui.errors import LlmtuiError, UsageError
-from llmtui.services.conversation import DraftCount, RunningTurn, Turn, TurnState, new_id, now_text, prompt_of
+from llmtui.services.conversation import (
+    DraftCount,
+    RunningTurn,
+    Turn,
+    TurnState,
+    is_refused,
+    new_id,
+    now_text,
+    prompt_of,
+)
 from llmtui.services.draft import DraftCounter
 from llmtui.services.host import ModelHost
 from llmtui.services.journal import Journal
@@ -67,6 +76,7 @@ class ChatSession:
         self._idle.set()
         self._runner: TurnRunner | None = None
         self._counter = DraftCounter()
+        self._refused = False
         self._written = False
         self._on_disk = False
 
@@ -155,7 +165,8 @@ class ChatSession:
         """Ask, and yield what the engine does; the last event is `Finished` or `Failed`.
 
         The question is on disk before the engine is asked, and the answer, whole or partial, before the last event.
-        Closing the iterator stops the turn like `cancel`.
+        Closing the iterator stops the turn like `cancel`. A question that did not fit into the context makes way for
+        the next one; one that failed otherwise stays and is put before it.
 
         Raises:
             UsageError: the text is empty, or a turn is running.
@@ -164,6 +175,8 @@ class ChatSession:
         if not text.strip():
             raise UsageError("There is nothing to send", remedy="Write something first")
         self._refuse_if_running()
+        if self._refused:
+            self._messages = self._messages[:-1]
         parent = self._messages[-1].id if self._messages else self._root
         question = Message(id=new_id(), parent_id=parent, role="user", content=text, created_at=now_text())
         async with closing(self._answer(question, add=True)) as events:
@@ -221,10 +234,10 @@ class ChatSession:
         await self._journal.close(*([EndRecord(ended_at=now_text())] if self._written else []))
 
     def _adopt(self, transcript: Transcript) -> None:
-        conversation = transcript.conversation
-        if conversation and conversation[0].role == "system":
-            self.system, self._root = conversation[0].content, conversation[0].id
-            conversation = conversation[1:]
+        root = next((message for message in transcript.messages if message.role == "system"), None)
+        if root is not None:
+            self.system, self._root = root.content, root.id
+        conversation = tuple(message for message in transcript.conversation if message.role != "system")
         by_id = {message.id: message for message in transcript.messages}
         self._id = transcript.chat.id if transcript.chat else transcript.path.stem
         self._messages = conversation
@@ -255,6 +268,7 @@ class ChatSession:
                     async for event in events:
                         yield event
         finally:
+            self._refused = is_refused(turn.fold)
             self._running = None
             self._idle.set()
         if turn.last_event is not None:

@@ -13,13 +13,14 @@ from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.domain.text import well_formed
 from llmtui.domain.transcript import HeadRecord, MessageRecord, PartialRecord, Record, TurnRecord
-from llmtui.engines.base import Engine, GenerateRequest
+from llmtui.engines.base import Engine, GenerateRequest, failure_of
 from llmtui.errors import EngineError, LlmtuiError
-from llmtui.services.conversation import RunningTurn, Turn, as_failed, is_last, manifest_of
+from llmtui.services.conversation import RunningTurn, Turn, is_last, is_refused, manifest_of
 from llmtui.services.journal import Journal
 from llmtui.services.streams import closing
 from llmtui.services.summary import summary_line
 from llmtui.store.machine import Machine
+from llmtui.store.transcripts import NO_MESSAGE
 
 PARTIAL_EVERY_S = 0.8
 """While text comes, it is on its way to the disk this soon: under the second that a kill may cost."""
@@ -113,7 +114,9 @@ class TurnRunner:
         if message.content or fold.finish_reason not in {"cancelled", "error"}:
             self._keep(message)
         else:
-            records.append(HeadRecord(message_id=turn.question.id))
+            question = turn.question
+            head = (question.parent_id or NO_MESSAGE) if is_refused(fold) else question.id
+            records.append(HeadRecord(message_id=head))
         self._journal.write(*records)
         first, last = await before, await self._read_host()
         machine = await self._journal.call(setting.read_machine)
@@ -189,9 +192,9 @@ async def _translated(engine: Engine, request: GenerateRequest) -> AsyncGenerato
                 if is_last(event):
                     return
     except LlmtuiError as error:
-        yield as_failed(error)
+        yield failure_of(error)
         return
-    yield as_failed(
+    yield failure_of(
         EngineError("The engine ended in the middle of the answer", remedy="Load the model again and resend")
     )
 

@@ -26,6 +26,8 @@ from llmtui.errors import StoreError
 
 SUFFIX = ".jsonl"
 INTERRUPTED = "interrupted: the program ended while this answer was written"
+NO_MESSAGE = ""
+"""As the head: the conversation is empty, though the file holds messages."""
 TITLE_LENGTH = 60
 _HEAD_LINES = 16
 _TURN_LINE = b'\n{"record":"turn"'
@@ -41,7 +43,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         chat: the header; None when its line is damaged.
         messages: every message of the file, siblings included, oldest first.
-        head: id of the message the conversation ends with; None when there is no message.
+        head: id of the message the conversation ends with; None or `NO_MESSAGE` when there is none.
         turns: metrics and manifests, by the id of the answer.
         damaged: lines that could not be read and were left out.
         unknown: records of kinds this version does not know.
@@ -203,7 +205,9 @@ class _Gathered:
         ]
         messages = (*self.messages.values(), *interrupted)
         known = {message.id for message in messages}
-        head = self.head if self.head in known else next(reversed([message.id for message in messages]), None)
+        head = self.head
+        if head != NO_MESSAGE and head not in known:
+            head = messages[-1].id if messages else None
         return Transcript(
             path=path,
             chat=self.chat,
