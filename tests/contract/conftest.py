@@ -96,3 +96,15 @@ async def engine(unloaded: Engine) -> Engine:
     async for _ in unloaded.load():
         pass
     return unloaded
+
+
+@pytest.fixture
+def demo() -> Path:
+    """The model that the package carries."""
+    return DEMO
+
+
+@pytest.fixture(scope="session")
+def slow_gguf(make_gguf: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Deep enough that a long prompt takes several decodes."""
+    return make_gguf("llama-tiny", "f16", tmp_path_factory.mktemp("models") / "slow.gguf", layers=24)

@@ -6,7 +6,6 @@ from typing import Any
 from llmtui.domain.settings import Runtime
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.loading import (
-    LARGEST_CONTEXT,
     asked_context,
     context_params,
     kv_bytes_per_token,
@@ -15,13 +14,17 @@ from llmtui.engines.llama.worker.loading import (
 from llmtui.engines.llama.worker.logs import LogCapture
 from llmtui.errors import ModelError
 
+DRY_RUN_CELLS = 1 << 22
+"""A dry run allocates no cache but keeps the books of one: some tens of bytes a cell."""
+
 
 def check_memory(
     path: str, model: Any, runtime: Runtime, *, weights_bytes: int, available_bytes: int | None, logs: LogCapture
 ) -> None:
     """Compare weights and cache with the memory that was available before the weights were read.
 
-    The quick formula is an upper bound; where it does not fit, a load that allocates nothing gives the exact figure.
+    The quick formula is an upper bound; where it does not fit, a load that allocates nothing gives the exact figure
+    (less for sliding windows and compressed caches).
 
     Raises:
         ModelError: it does not fit; the cause has both numbers.
@@ -34,7 +37,7 @@ def check_memory(
     cache = kv_bytes_per_token(model) * cells
     if cache + weights_bytes <= available_bytes:
         return
-    if cells < LARGEST_CONTEXT:
+    if cells <= DRY_RUN_CELLS:
         cache = _dry_run(path, asked, runtime, logs) or cache
     if cache + weights_bytes > available_bytes:
         raise ModelError(

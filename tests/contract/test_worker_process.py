@@ -1,0 +1,257 @@
+"""The worker as a process: bad files, deaths, and nothing left behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from test_engine_contract import QUESTION, play, request
+
+from llmtui.domain.events import Delta, Failed, LoadEvent, LoadProgress
+from llmtui.domain.settings import Runtime, Sampling
+from llmtui.engines.llama.client import LlamaEngine
+from llmtui.errors import EngineError, LlmtuiError, ModelError
+
+MakeGguf = Callable[..., Path]
+PARENT = """
+import asyncio, sys
+from llmtui.domain.settings import Runtime
+from llmtui.engines.llama.client import LlamaEngine
+
+async def main():
+    engine = LlamaEngine("m", sys.argv[1], Runtime(context=512, threads=1))
+    async for _ in engine.load():
+        pass
+    print(engine.loaded.pid, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+GARBAGE = """#!{python}
+import os, sys
+os.write(int(sys.argv[5]), b"\\x00\\x00\\x00\\x03abc")
+sys.stdin.read()
+while True:
+    pass
+"""
+
+
+def bytes_of(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def size_of(path: Path) -> int:
+    return path.stat().st_size
+
+
+def start_parent(model: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen([sys.executable, "-c", PARENT, str(model)], stdout=subprocess.PIPE, text=True)
+
+
+async def loading(engine: LlamaEngine, events: AsyncIterator[LoadEvent] | None = None) -> list[LoadEvent]:
+    return [event async for event in events or engine.load()]
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+async def ended(pids: list[int]) -> None:
+    """Wait until no process of these runs any more."""
+    processes = [psutil.Process(pid) for pid in pids if not gone(pid)]
+    _, alive = await asyncio.to_thread(psutil.wait_procs, processes, timeout=20)
+    assert all(gone(process.pid) for process in alive)
+
+
+async def load_error(path: Path | str, **runtime: int) -> LlmtuiError:
+    engine = LlamaEngine("bad", str(path), Runtime(**{"context": 512, "threads": 1, **runtime}))
+    with pytest.raises(ModelError) as caught:
+        await loading(engine)
+    assert caught.value.remedy
+    assert caught.value.exit_code == 3
+    assert not engine.alive
+    pid = engine._worker.pid
+    assert pid is not None
+    assert not psutil.pid_exists(pid)
+    await engine.close()
+    return caught.value
+
+
+async def test_a_missing_file(tmp_path: Path) -> None:
+    assert "does not exist" in (await load_error(tmp_path / "no.gguf")).title
+
+
+async def test_a_folder(tmp_path: Path) -> None:
+    assert "folder" in (await load_error(tmp_path)).title
+
+
+async def test_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").touch()
+    assert "empty" in (await load_error(tmp_path / "m.gguf")).title
+
+
+async def test_something_else(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").write_bytes(b"\x1b[2Jnot a model" * 100)
+    error = await load_error(tmp_path / "m.gguf")
+    assert "not a GGUF" in error.title
+    assert "\x1b" not in str(error)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.3, 0.9])
+async def test_a_truncated_file(tmp_path: Path, demo: Path, share: float) -> None:
+    data = bytes_of(demo)
+    (tmp_path / "m.gguf").write_bytes(data[: int(len(data) * share)])
+    await load_error(tmp_path / "m.gguf")
+
+
+async def test_absurd_counts(tmp_path: Path) -> None:
+    header = b"GGUF" + (3).to_bytes(4, "little") + (2**62).to_bytes(8, "little") * 2
+    (tmp_path / "m.gguf").write_bytes(header + bytes(4096))
+    await load_error(tmp_path / "m.gguf")
+
+
+async def test_an_unknown_architecture(tmp_path: Path, demo: Path) -> None:
+    data = bytes_of(demo)
+    key = b"general.architecture" + (8).to_bytes(4, "little") + (5).to_bytes(8, "little")
+    assert data.count(key + b"llama") == 1
+    (tmp_path / "m.gguf").write_bytes(data.replace(key + b"llama", key + b"lla\x1ba"))
+    error = await load_error(tmp_path / "m.gguf")
+    assert "architecture" in error.title
+    assert "\x1b" not in str(error)
+
+
+async def test_a_vocabulary_without_weights(tmp_path: Path, make_gguf: MakeGguf) -> None:
+    path = make_gguf("llama-tiny", "f16", tmp_path / "m.gguf", vocab_only=True)
+    assert "vocabulary" in (await load_error(path)).title
+
+
+async def test_a_context_larger_than_memory(demo: Path) -> None:
+    error = await load_error(demo, context=2_000_000_000)
+    assert "memory" in error.title
+    assert "2,000,000,000" in error.cause
+    assert error.cause.count("GiB") == 3
+
+
+async def test_a_context_longer_than_trained_is_cut(open_worker, demo: Path) -> None:
+    async with open_worker(demo, context=100_000) as engine:
+        assert engine.loaded.context_size == engine.loaded.trained_context
+
+
+async def test_what_was_granted_is_told(open_worker, tiny_gguf: Path) -> None:
+    async with open_worker(tiny_gguf, context=300) as engine:
+        model = engine.loaded
+    assert model.context_size == 300
+    assert model.architecture == "llama"
+    assert model.quantisation == "F16"
+    assert model.engine == "llama.cpp"
+    assert model.threads == 1
+    assert model.vocabulary_size == 1000
+    # Two layers of two heads of 64 numbers of 16 bits, for keys and for values.
+    assert model.kv_bytes_per_token == 2 * 2 * 64 * 2 * 2
+    size = size_of(tiny_gguf)
+    assert 0.3 * size < model.weights_read_per_token_bytes < size
+    for part in ("weights_bytes", "kv_bytes", "compute_bytes"):
+        assert getattr(model.memory, part) > 0
+    # Four kilobytes, of which llama.cpp's log shows 0.00 MiB.
+    assert model.memory.output_bytes is not None
+    assert model.memory.kv_bytes == 512 * model.kv_bytes_per_token
+
+
+async def test_the_fingerprint_tells_files_apart(open_worker, make_gguf: MakeGguf, tmp_path: Path) -> None:
+    prints = []
+    for name, seed in (("a", 1), ("b", 2), ("c", 1)):
+        async with open_worker(make_gguf("llama-tiny", "f16", tmp_path / f"{name}.gguf", seed=seed)) as engine:
+            prints.append(engine.loaded.fingerprint)
+    assert prints[0] == prints[2] != prints[1]
+
+
+async def test_a_worker_killed_in_an_answer_is_reported_and_the_part_stands(open_worker, demo: Path) -> None:
+    async with open_worker(demo) as engine:
+        text, last = "", None
+        async for event in engine.generate(request("a", Sampling(temperature=0, ignore_eos=True))):
+            last = event
+            if isinstance(event, Delta):
+                text += event.text
+                if text:
+                    os.kill(engine.loaded.pid, signal.SIGKILL)
+        assert text
+        assert isinstance(last, Failed)
+        assert last.kind == "engine"
+        assert "signal 9" in last.title
+        assert "Reload" in last.remedy
+        assert not engine.alive
+        assert (await play(engine, request("b")))[-1] == last
+        with pytest.raises(EngineError, match="signal 9"):
+            await engine.count_prompt(QUESTION)
+        assert gone(engine.loaded.pid)
+
+
+async def test_a_worker_ends_with_its_parent(demo: Path) -> None:
+    with start_parent(demo) as parent:
+        assert parent.stdout is not None
+        pid = int(await asyncio.to_thread(parent.stdout.readline))
+        family = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+        assert len(family) == 2
+        parent.kill()
+    await ended(family)
+
+
+async def test_close_leaves_no_process(open_worker, demo: Path) -> None:
+    async with open_worker(demo) as engine:
+        family = [engine.loaded.pid, *(child.pid for child in psutil.Process(engine.loaded.pid).children())]
+    assert not psutil.pid_exists(family[0])
+    await ended(family)
+
+
+async def test_close_while_loading(make_gguf: MakeGguf, tmp_path: Path) -> None:
+    engine = LlamaEngine("m", str(make_gguf("llama-tiny", "f16", tmp_path / "m.gguf")), Runtime(context=512))
+    events = engine.load()
+    assert isinstance(await anext(events), LoadProgress)
+    await engine.close()
+    with pytest.raises(EngineError):
+        await loading(engine, events)
+    assert not psutil.pid_exists(engine._worker.pid or 0)
+
+
+async def test_a_worker_that_ends_while_loading_is_a_model_error(demo: Path) -> None:
+    engine = LlamaEngine("m", str(demo), Runtime(), python="/bin/false")
+    with pytest.raises(ModelError, match="ended while it opened"):
+        await loading(engine)
+
+
+async def test_an_interpreter_that_is_missing(demo: Path, tmp_path: Path) -> None:
+    engine = LlamaEngine("m", str(demo), Runtime(), python=str(tmp_path / "none"))
+    with pytest.raises(EngineError, match="cannot be started"):
+        await loading(engine)
+    await engine.close()
+
+
+async def test_garbage_from_the_worker_ends_it(tmp_path: Path, demo: Path) -> None:
+    fake = tmp_path / "fake"
+    fake.write_text(GARBAGE.format(python=sys.executable))
+    fake.chmod(0o755)
+    engine = LlamaEngine("m", str(demo), Runtime(), python=str(fake))
+    with pytest.raises(LlmtuiError, match="unreadable"):
+        await loading(engine)
+    assert not psutil.pid_exists(engine._worker.pid or 0)
+
+
+async def test_log_lines_are_safe_to_show(open_worker, demo: Path) -> None:
+    async with open_worker(demo) as engine:
+        log = engine.last_log()
+    assert any("buffer size" in line for line in log)
+    assert all(line.isprintable() for line in log)
+
+
+async def test_load_twice_is_refused(open_worker, demo: Path) -> None:
+    async with open_worker(demo) as engine:
+        with pytest.raises(EngineError):
+            await anext(engine.load())

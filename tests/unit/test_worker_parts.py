@@ -1,0 +1,91 @@
+"""The worker's parts that need no model."""
+
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmtui.engines.llama.deaths import describe_death, telling_line
+from llmtui.engines.llama.worker import machine
+from llmtui.engines.llama.worker.facts import TensorFacts
+from llmtui.engines.llama.worker.slots import common_prefix
+
+TOKENS = st.lists(st.integers(0, 2), max_size=40).map(lambda values: array("i", values))
+
+
+@given(TOKENS, TOKENS)
+def test_the_common_prefix_is_the_longest(left: "array[int]", right: "array[int]") -> None:
+    length = common_prefix(left, right)
+    assert left[:length] == right[:length]
+    assert length in {len(left), len(right)} or left[length] != right[length]
+
+
+def test_a_long_common_prefix_is_found() -> None:
+    tokens = array("i", range(100_000))
+    other = tokens[:99_999] + array("i", [7])
+    assert common_prefix(tokens, other) == 99_999
+
+
+def test_a_dense_model_reads_all_but_its_input_embedding() -> None:
+    facts = TensorFacts(tensors=9, total_bytes=100, embedding_bytes=30, expert_bytes=0, tied=False)
+    assert facts.read_per_token(None, None) == 70
+
+
+def test_a_tied_embedding_is_read_as_the_output_layer() -> None:
+    facts = TensorFacts(tensors=9, total_bytes=100, embedding_bytes=30, expert_bytes=0, tied=True)
+    assert facts.read_per_token(None, None) == 100
+
+
+def test_a_mixture_reads_its_active_experts() -> None:
+    facts = TensorFacts(tensors=9, total_bytes=100, embedding_bytes=20, expert_bytes=40, tied=False)
+    assert facts.read_per_token(2, 8) == 50
+    assert facts.read_per_token(None, 8) is None
+
+
+def test_threads_are_at_least_one_and_at_most_the_cpus() -> None:
+    import os
+
+    assert 1 <= machine.usable_cores() <= (os.cpu_count() or 1)
+
+
+def test_a_container_limits_cores_and_memory(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("900000\n")
+    (tmp_path / "memory.stat").write_text("anon 300000\nfile 600000\n")
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    assert machine.usable_cores() == 1
+    assert machine.available_memory() == 700_000
+
+
+def test_no_container_limit_is_no_limit(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    (tmp_path / "memory.max").write_text("max\n")
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    available = machine.available_memory()
+    assert available is None or available > 1_000_000
+
+
+def test_a_signal_is_named() -> None:
+    title, cause, remedy = describe_death(-9, ["loading", "last line"], out_of_memory=False)
+    assert title == "The model process was killed (signal 9, SIGKILL)"
+    assert cause == "last line"
+    assert "Reload" in remedy
+
+
+def test_a_kill_for_want_of_memory_is_told_apart() -> None:
+    title, _, remedy = describe_death(-9, [], out_of_memory=True)
+    assert "memory" in title
+    assert "context" in remedy
+
+
+def test_an_exit_code_is_told() -> None:
+    assert "exit code 3" in describe_death(3, [], out_of_memory=False)[0]
+
+
+def test_the_telling_line_of_a_log_is_the_assertion() -> None:
+    log = ["load: fine", "ggml.c:12: GGML_ASSERT(a == b) failed", "ggml_print_backtrace: off"]
+    assert "GGML_ASSERT" in telling_line(log)
+    assert telling_line(["only"]) == "only"
+    assert telling_line([])
