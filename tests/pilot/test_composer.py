@@ -230,6 +230,21 @@ async def test_a_megabyte_of_paste_costs_no_layout() -> None:
         assert app.drafts[-1].startswith("中文 text\n中文")
 
 
+async def test_chinese_after_a_word_fills_the_row() -> None:
+    async with composer((20, 24)) as (widget, _, pilot):
+        await pilot.press(*"hello", "space")
+        await paste(widget, pilot, "床前明月光，疑是地上霜。举头望明月")
+        await pilot.pause()
+        assert [widget.render_line(y).text.rstrip() for y in range(3)] == [
+            "hello 床前明月光，",
+            "疑是地上霜。举头望",
+            "明月",
+        ]
+        assert widget.size.height == 3
+        await pilot.press("up", "home", "x")
+        assert widget.text == "hello 床前明月光，x疑是地上霜。举头望明月"
+
+
 async def test_markup_in_a_draft_is_text() -> None:
     async with composer() as (widget, app, pilot):
         widget.set_draft("[red]x[/] [@click=app.quit]x[/]")

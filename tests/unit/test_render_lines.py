@@ -1,4 +1,5 @@
 import itertools
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from llmtui.app.render.lines import (
     NO_LINE_START,
     Line,
     break_offsets,
+    edit_offsets,
     expand_tabs,
     fold_runs,
     wrap_plain,
@@ -94,6 +96,25 @@ def test_latin_words_stay_whole_and_break_after_hyphens() -> None:
         "--flag -5",
     ]
     assert [row.plain for row in wrap_plain("见well文", 5)] == ["见", "well", "文"]
+
+
+def test_an_apostrophe_is_part_of_its_word() -> None:
+    assert [row.plain for row in wrap_plain("we don’t know", 7)] == ["we", "don’t", "know"]
+
+
+@given(ANYTHING, st.integers(2, 40))
+@settings(max_examples=300, deadline=None)
+def test_rows_of_an_edited_line_hold_every_character(text: str, width: int) -> None:
+    starts = [0, *edit_offsets(text, width), len(text)]
+    assert starts == sorted(starts)
+    rows = [text[start:end] for start, end in pairwise(starts)]
+    assert all(cell_len(row) <= width for row in rows)
+    assert all(rows[:-1])
+
+
+def test_an_edited_line_breaks_between_chinese_characters() -> None:
+    assert edit_offsets("hello 床前明月光，疑是", 14) == [10]
+    assert edit_offsets("hello world", 8) == [6]
 
 
 def test_long_words_are_folded() -> None:

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from rich.style import Style
+from textual.geometry import Offset
 from textual.selection import Selection
+from textual.strip import Strip
 
 from llmtui.app.render.entry import Entry, barred, body_width, entry_rows, estimated_rows, frame_rows, label_row
 from llmtui.app.render.lines import Line
 from llmtui.app.render.palette import Palette
+from llmtui.app.render.strips import strip_of
 
 if TYPE_CHECKING:
-    from textual.strip import Strip
-
     from llmtui.app.render.stream import MarkdownStream
 
 WHOLE_ROW: Final = 1 << 16
@@ -25,13 +27,13 @@ class Block:
 
     Attributes:
         width: that the rows are for; 0 when they are out of date or not there yet.
-        strips: the rows as drawn, made when they are first needed.
     """
 
     def __init__(self, entry: Entry, width: int) -> None:
         self.entry = entry
         self.rows: list[Line] = []
-        self.strips: list[Strip | None] = []
+        self._strips: list[Strip | None] = []
+        self._base = Style.null()
         self.width = 0
         self._estimate = estimated_rows(entry, width)
         self._stream: MarkdownStream | None = None
@@ -64,6 +66,22 @@ class Block:
         fresh = (barred(row, self.entry, palette) for row in self._stream.rows[len(kept) :])
         return self._take([label_row(self.entry, width, palette), *kept, *fresh], width)
 
+    def strip(self, row: int, width: int, base: Style) -> Strip:
+        """A row as drawn, made when it is first needed.
+
+        Args:
+            row: its number in this block.
+            width: cells.
+            base: colours of the widget.
+        """
+        if self._base != base:
+            self._base = base
+            self._strips = [None] * len(self.rows)
+        strip = self._strips[row]
+        if strip is None or strip.cell_length != width:
+            strip = self._strips[row] = strip_of(self.rows[row], width, base)
+        return strip
+
     def forget_colours(self) -> None:
         """The palette changed."""
         self.width = 0
@@ -76,12 +94,12 @@ class Block:
             both = [lines[at] for lines in (old, rows) if at < len(lines)]
             if len(both) < 2 or both[0] != both[1]:
                 changed.append((at, max(WHOLE_ROW if row.fill else row.cells for row in both)))
-        self.strips = self.strips[: len(rows)] + [None] * (len(rows) - len(self.strips))
+        self._strips = self._strips[: len(rows)] + [None] * (len(rows) - len(self._strips))
         for at, _ in changed:
             if at < len(rows):
-                self.strips[at] = None
+                self._strips[at] = None
         if width != self.width:
-            self.strips = [None] * len(rows)
+            self._strips = [None] * len(rows)
         self.rows = rows
         self.width = width
         return changed
@@ -130,6 +148,12 @@ class Stack:
     def top_of(self, block: Block) -> int:
         """The row at which a block begins."""
         return self.tops[self.blocks.index(block)]
+
+    def selection_of_entry(self, y: int) -> Selection:
+        """All of the entry that holds a row."""
+        index = self.index_at(y)
+        last = self.tops[index] + self.blocks[index].height - 1
+        return Selection(Offset(0, self.tops[index] + 1), Offset(0, last))
 
     def text_of(self, selection: Selection) -> str:
         """The text of selected rows: soft breaks undone, bars and hanging indents left out."""

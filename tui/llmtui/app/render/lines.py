@@ -133,6 +133,25 @@ def break_offsets(text: str, width: int) -> list[tuple[int, int]]:
     return rows
 
 
+def edit_offsets(text: str, width: int) -> list[int]:
+    """Where the rows of a line that is being edited begin, but for the first; spaces at a break stay in the row.
+
+    Args:
+        text: without line feeds and tabs.
+        width: cells of a row.
+    """
+    width = max(MIN_WIDTH, width)
+    graphemes = _grapheme_ends(text) if any(mark in text for mark in _WIDTH_CHANGERS) else None
+    starts: list[int] = []
+    start = 0
+    while True:
+        end = _fitting_end(text, start, width) if graphemes is None else _fitting_grapheme(graphemes, start, width)
+        if end >= len(text):
+            return starts
+        start = end if text[end] != " " and _may_break(text, start, end) else _last_break(text, start, end, end)[1]
+        starts.append(start)
+
+
 def _fitting_end(text: str, start: int, width: int) -> int:
     """The end of the longest slice from `start` that fits, at least one character."""
     window = text[start : start + width + 1]
@@ -202,7 +221,7 @@ def _may_break(text: str, start: int, at: int) -> bool:
     before = text[base]
     if _is_wide[after]:
         return before not in _NO_END_BEFORE_WIDE
-    if _is_wide[before] or before in NO_LINE_START:
+    if _is_wide[before] or (before in NO_LINE_START and before != "’"):
         return after not in _NO_START_AFTER_WIDE and before not in NO_LINE_END
     return before in _HYPHENS and after.isalpha() and base > start and text[base - 1].isalnum()
 

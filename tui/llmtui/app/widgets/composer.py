@@ -5,11 +5,13 @@ from typing import ClassVar, Final
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.document._document_navigator import DocumentNavigator
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import TextArea
 from textual.widgets.text_area import Location, Selection
 
+from llmtui.app.render.document import EditedText
 from llmtui.app.render.graphemes import next_boundary, previous_boundary
 from llmtui.app.widgets.paste import Pastes, is_long
 from llmtui.domain.text import visible
@@ -150,6 +152,12 @@ class Composer(TextArea, inherit_bindings=False):
         text = visible(text)
         self.load_text(self._pastes.fold(text) if is_long(text) else text)
         self.move_cursor(self.document.end)
+
+    def _set_document(self, text: str, language: str | None) -> None:
+        super()._set_document(text, language)
+        self.wrapped_document = EditedText(self.document, tab_width=self.indent_width)
+        self.navigator = DocumentNavigator(self.wrapped_document)
+        self._rewrap_and_refresh_virtual_size()
 
     # Walking through what was sent
 

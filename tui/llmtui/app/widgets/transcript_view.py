@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -16,7 +17,10 @@ from textual.widget import Widget
 from llmtui.app.render.blocks import Block, Stack
 from llmtui.app.render.entry import Entry, Kind
 from llmtui.app.render.palette import Palette
-from llmtui.app.render.strips import selected_strip, strip_of
+from llmtui.app.render.strips import selected_strip
+
+if TYPE_CHECKING:
+    from rich.style import Style
 
 __all__ = ["Entry", "Kind", "TranscriptView"]
 
@@ -68,7 +72,7 @@ class TranscriptView(ScrollView, can_focus=True):
         self._streaming: Block | None = None
         self._following = True
         self._placing = False
-        self._painting = False
+        self._painting: Style | None = None
         self._palette = Palette.from_theme({}, ansi=True)
 
     # What goes in
@@ -202,6 +206,8 @@ class TranscriptView(ScrollView, can_focus=True):
 
         The virtual size is set past the layout: a layout would repaint the whole widget for every line.
         """
+        if not self.size.height:
+            return
         tall = max(self._stack.total + room, y + self.size.height)
         self._placing = True
         if tall != self.virtual_size.height:
@@ -284,37 +290,45 @@ class TranscriptView(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Wrap again what is in view, and keep the reading position."""
-        self.screen.clear_selection()
+        if self.text_selection is not None:
+            self.screen.clear_selection()
         self._settle()
+        y, end = round(self.scroll_y), max(0, self._stack.total - self.size.height)
         if self._following:
-            self._jump_to_end()
+            self._place(end if y < end else min(y, max(0, self._stack.total - 1)))
         else:
-            self._place(min(round(self.scroll_y), max(0, self._stack.total - self.size.height)))
+            self._place(min(y, end))
+
+    async def _on_click(self, event: events.Click) -> None:
+        """A double click selects an entry, a triple one everything."""
+        if event.chain == 2 and self._stack.blocks:
+            event.prevent_default()
+            self.screen.selections = {self: self._stack.selection_of_entry(round(self.scroll_y) + event.y)}
 
     # Painting
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Rows for the screen; they need no offsets for the mouse, which are dear."""
-        self._painting = True
+        self._painting = self.rich_style
         try:
             return super().render_lines(crop)
         finally:
-            self._painting = False
+            self._painting = None
 
     def render_line(self, y: int) -> Strip:
         """A row of the view, with offsets for text selection when the mouse asks."""
         at = y + round(self.scroll_y)
         width = self.size.width
+        base = self._painting or self.rich_style
         found = self._stack.row_at(at)
         if found is None:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, base)
         block, row = found
-        strip = block.strips[row]
-        if strip is None or strip.cell_length != width:
-            strip = block.strips[row] = strip_of(block.rows[row], width, self.rich_style)
         selection = self.text_selection
         if selection is not None and (span := selection.get_span(at)) is not None:
-            strip = selected_strip(block.rows[row], span, width, self.rich_style, self._palette.selection)
+            strip = selected_strip(block.rows[row], span, width, base, self._palette.selection)
+        else:
+            strip = block.strip(row, width, base)
         return strip if self._painting else strip.apply_offsets(0, at)
 
     # Selecting
