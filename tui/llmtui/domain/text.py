@@ -12,7 +12,6 @@ _UNSAFE = re.compile(
     r"\ud800-\udfff\u2028\u2029]"  # lone surrogates, line and paragraph separators
 )
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-_CJK = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
 
 
 def visible(text: str) -> str:
@@ -48,7 +47,7 @@ def well_formed(text: str) -> str:
 
 def estimate_tokens(text: str) -> int:
     """Roughly how many tokens a text is where nobody can count: 1.3 CJK characters a token, 4 of others."""
-    wide = len(_CJK.findall(text))
+    wide = sum(1 for char in text if char >= "\u2e80" and not "\ud7b0" <= char < "\uf900")
     return math.ceil(wide / 1.3 + (len(text) - wide) / 4)
 
 

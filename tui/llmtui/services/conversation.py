@@ -1,6 +1,6 @@
 """The pure part of a chat: values the front ends see, and what is made of messages before they meet an engine."""
 
-import secrets
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -102,7 +102,7 @@ def is_last(event: TurnEvent) -> bool:
 
 def new_id() -> str:
     """An id that no other message or chat has."""
-    return secrets.token_hex(6)
+    return os.urandom(6).hex()
 
 
 def now_text() -> str:
