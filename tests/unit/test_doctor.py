@@ -10,6 +10,7 @@ import pytest
 
 from llmtui.cli import doctor as command
 from llmtui.cli import main
+from llmtui.domain.metrics import GpuReading
 from llmtui.engines.llama import features
 from llmtui.errors import EngineError, ModelError
 from llmtui.probes.machine import MachineReading
@@ -78,7 +79,7 @@ def test_a_missing_dependency_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_build_tells_its_features() -> None:
-    checks = by_key(software.llama_build())
+    checks = by_key(software.llama_build(software.ask_build()))
     assert checks["llama.build"].status == "ok"
     assert checks["llama.features"].value
     assert "CPU" in checks["llama.devices"].value
@@ -114,7 +115,9 @@ def test_a_build_that_does_not_load_fails_with_its_last_line(tmp_path: Path, mon
         raise EngineError("llama.cpp cannot be loaded", cause="libgomp", remedy="Reinstall")
 
     monkeypatch.setattr(software, "read_features", fail)
-    assert [(check.status, check.hint) for check in software.llama_build()] == [("fail", "Reinstall")]
+    assert [(check.status, check.hint) for check in software.llama_build(software.ask_build())] == [
+        ("fail", "Reinstall")
+    ]
 
 
 @pytest.mark.usefixtures("no_measuring")
@@ -143,6 +146,23 @@ def test_a_tight_container_is_a_warning(folders: Folders, monkeypatch: pytest.Mo
     assert "grants 1.5" in checks["machine.cores"].value
     assert checks["machine.memory"].status == "warn"
     assert "limited to 2.0 GiB" in checks["machine.memory"].value
+
+
+@pytest.mark.parametrize(
+    ("reading", "offload", "status", "words"),
+    [
+        (GpuReading(reason="no NVIDIA driver found"), False, "info", "none: no NVIDIA driver found"),
+        (GpuReading(name="Card", total_bytes=8 << 30, used_bytes=1 << 30), True, "ok", "Card, 7.0 GiB free of 8.0 GiB"),
+        (GpuReading(name="Card", power_w=30.0), False, "warn", "Card, 30 W"),
+    ],
+)
+def test_the_gpu_or_why_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, reading: GpuReading, *, offload: bool, status: str, words: str
+) -> None:
+    monkeypatch.setattr(hardware, "read_gpu", lambda pid: reading)
+    (check,) = hardware.gpu(offload=offload)
+    assert (check.status, check.value) == (status, words)
+    assert ("CMAKE_ARGS" in check.hint) == (status == "warn")
 
 
 @pytest.mark.parametrize(

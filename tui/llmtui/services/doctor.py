@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from llmtui.engines.llama.features import Features
 from llmtui.services.checkup import files, hardware, software
 from llmtui.services.checkup.demo import demo_model
 from llmtui.services.checkup.report import DoctorReport, Section
@@ -14,9 +15,12 @@ async def sections() -> AsyncIterator[Section]:
     """Look at everything, a section at a time, since memory bandwidth and the demo model take a second or more each."""
     folders = Folders.resolve()
     yield Section("versions", await asyncio.to_thread(software.versions))
-    yield Section("llama.cpp", await asyncio.to_thread(software.llama_build))
+    engine = await asyncio.to_thread(software.ask_build)
+    yield Section("llama.cpp", software.llama_build(engine))
     yield Section("machine", await asyncio.to_thread(hardware.machine, folders))
-    yield Section("gpu", await asyncio.to_thread(hardware.gpu))
+    yield Section(
+        "gpu", await asyncio.to_thread(hardware.gpu, offload=isinstance(engine, Features) and engine.gpu_offload)
+    )
     yield Section("terminal", software.terminal())
     config, check = files.configuration(folders)
     services = build(config, folders)

@@ -23,23 +23,31 @@ def machine(folders: Folders) -> tuple[Check, ...]:
     )
 
 
-def gpu() -> tuple[Check, ...]:
-    """The GPU, or why there is none."""
+def gpu(*, offload: bool) -> tuple[Check, ...]:
+    """The GPU, or why there is none.
+
+    Args:
+        offload: whether the build of llama.cpp can compute on one.
+    """
     reading = read_gpu(None)
     if reading.name is None:
-        return (Check(key="gpu", label="nvidia", status="info", value=reason_in_words(reading.reason)),)
+        return (Check(key="gpu", label="nvidia", status="info", value=f"none: {reading.reason}"),)
     parts = [reading.name]
     if reading.total_bytes is not None and reading.used_bytes is not None:
         parts.append(f"{gib(reading.total_bytes - reading.used_bytes)} free of {gib(reading.total_bytes)}")
     if reading.power_w is not None:
         parts.append(f"{reading.power_w:.0f} W")
-    total = reading.total_bytes
-    return (Check(key="gpu", label="nvidia", status="ok", value=", ".join(parts), amount=total),)
-
-
-def reason_in_words(reason: str | None) -> str:
-    """Why there is no GPU."""
-    return f"none: {reason}" if reason else "none"
+    hint = "It is not used: build llama-cpp-python for it, with CMAKE_ARGS=-DGGML_CUDA=on"
+    return (
+        Check(
+            key="gpu",
+            label="nvidia",
+            status="ok" if offload else "warn",
+            value=", ".join(parts),
+            hint="" if offload else hint,
+            amount=reading.total_bytes,
+        ),
+    )
 
 
 def _cores(reading: MachineReading) -> Check:

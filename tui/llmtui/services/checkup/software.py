@@ -6,14 +6,13 @@ import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 
 import llmtui
-from llmtui.engines.llama.features import read_features
+from llmtui.engines.llama.features import Features, read_features
 from llmtui.errors import EngineError
 from llmtui.probes.terminal import TerminalReading, read_terminal
 from llmtui.services.checkup.report import Check, Status
 
 _SMALLEST = (40, 10)
 """Columns and rows below which the chat screen says that it needs more room."""
-_TOLD_APART = "llama-cpp-python"
 
 
 def versions() -> tuple[Check, ...]:
@@ -40,17 +39,23 @@ def _package(name: str) -> Check:
         return Check(key=key, label=name, status="fail", value="not installed", hint=hint)
 
 
-def llama_build() -> tuple[Check, ...]:
-    """What the installed build of llama.cpp can do."""
+def ask_build() -> Features | EngineError:
+    """What the installed build of llama.cpp says of itself, or why it says nothing."""
     try:
-        features = read_features()
+        return read_features()
     except EngineError as error:
-        value = ": ".join(filter(None, (error.title, error.cause)))
-        return (Check(key="llama.build", label="build", status="fail", value=value, hint=error.remedy),)
+        return error
+
+
+def llama_build(features: Features | EngineError) -> tuple[Check, ...]:
+    """What the installed build of llama.cpp can do."""
+    if isinstance(features, EngineError):
+        value = ": ".join(filter(None, (features.title, features.cause)))
+        return (Check(key="llama.build", label="build", status="fail", value=value, hint=features.remedy),)
     devices = "; ".join(f"{device.name}: {device.description}" for device in features.devices)
     offload = "yes" if features.gpu_offload else "no, this build computes on the processor only"
     return (
-        Check(key="llama.build", label="build", status="ok", value=f"{_TOLD_APART} {features.version}, loads"),
+        Check(key="llama.build", label="build", status="ok", value=f"llama-cpp-python {features.version}, loads"),
         Check(key="llama.features", label="features", status="info", value=" ".join(features.enabled) or "none"),
         Check(key="llama.devices", label="devices", status="info", value=devices or "not told by this build"),
         Check(key="llama.gpu_offload", label="gpu offload", status="info", value=offload),
