@@ -3,7 +3,6 @@
 import difflib
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,12 +51,12 @@ def open_tui(ctx: click.Context, /, model: str | None, **options: Any) -> None:
     chat, context, threads = (
         options[name] if options.get(name) is not None else before.get(name) for name in ("chat", "context", "threads")
     )
-    from llmtui.services.setup import prepare  # noqa: PLC0415 - `--help` loads no service
+    from llmtui.services.setup import find_chat, prepare  # noqa: PLC0415 - `--help` loads no service
 
     services = prepare(context=context, threads=threads)
     if model is not None:
         _check_model(services, model)
-    path = _find_chat(services, chat) if chat is not None else None
+    path = find_chat(services.folders, chat) if chat is not None else None
     _require_terminal()
     from llmtui.app.app import LlmtuiApp  # noqa: PLC0415 - the only place that loads Textual
 
@@ -74,31 +73,6 @@ def _check_model(services: "Services", word: str) -> None:
             raise
         commands = " or ".join(f"`llmtui {name}`" for name in near)
         raise UsageError(error.title, cause=error.cause, remedy=f"Did you mean {commands}? {error.remedy}") from error
-
-
-def _find_chat(services: "Services", word: str) -> Path:
-    """The transcript of a chat, by its file or by its id or the id's unique beginning."""
-    path = Path(word).expanduser()
-    if path.is_file():
-        return path
-    from llmtui.services.chats import past_chats  # noqa: PLC0415 - needed for this option only
-
-    chats = past_chats(services.folders)
-    found = [chat for chat in chats if chat.id == word] or [chat for chat in chats if chat.id.startswith(word)]
-    if len(found) == 1:
-        return Path(found[0].path)
-    if found:
-        raise UsageError(
-            f"Several chats begin with `{word}`",
-            cause=", ".join(chat.id for chat in found[:5]),
-            remedy="Write more of the id",
-        )
-    newest = ", ".join(chat.id for chat in chats[:5])
-    raise UsageError(
-        f"There is no chat `{word}`",
-        cause=f"The newest are {newest}" if newest else f"No chat is kept in {services.folders.chats_dir}",
-        remedy="Give an id or the path of a transcript, or open the history inside llmtui",
-    )
 
 
 def _require_terminal() -> None:
