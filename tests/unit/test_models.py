@@ -9,6 +9,7 @@ from gguf_bytes import gguf, kv_string, kv_strings, kv_u32, kv_u32s, model, tens
 from llmtui.errors import ModelError, UsageError
 from llmtui.services.models import Catalogue
 from llmtui.store.config import Config
+from llmtui.store.gguf import GgufHeader, read_header
 from llmtui.store.paths import Folders
 
 
@@ -222,6 +223,38 @@ class TestResolve:
                 catalogue.resolve(spec)
         with pytest.raises(UsageError, match="known are demo"):
             catalogue.resolve("zzz")
+
+    def test_a_projector_beside_its_model_does_not_make_a_name_ambiguous(self, catalogue: Catalogue) -> None:
+        write(Path("models/qwen2-vl.gguf"), model())
+        write(Path("models/qwen2-vl-mmproj.gguf"), model(arch="clip"))
+
+        assert catalogue.resolve("qwen2").name == "qwen2-vl"
+
+    def test_a_name_reads_no_other_header(self, catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("a", "b", "c"):
+            write(Path(f"models/{name}.gguf"), model())
+        read: list[str] = []
+
+        def note(path: Path) -> GgufHeader:
+            read.append(Path(path).name)
+            return read_header(path)
+
+        monkeypatch.setattr("llmtui.services.model_files.read_header", note)
+        catalogue.resolve("b")
+
+        assert read == ["b.gguf"]
+
+    @pytest.mark.parametrize("spec", ["x" * 5000, "a\0b", "/" + "y" * 5000 + ".gguf"])
+    def test_words_that_are_no_file_names_are_clear_errors(self, catalogue: Catalogue, spec: str) -> None:
+        with pytest.raises((UsageError, ModelError)):
+            catalogue.resolve(spec)
+
+    def test_a_current_folder_that_is_gone_is_no_obstacle(self, catalogue: Catalogue, folders: Folders) -> None:
+        write(folders.models_dir / "kept.gguf", model())
+        Path.cwd().rmdir()
+
+        assert names(catalogue) == ["demo", "kept"]
+        assert catalogue.resolve("kept").name == "kept"
 
     @pytest.mark.parametrize("spec", ["nowhere/x.gguf", "x.gguf", "/nowhere"])
     def test_a_missing_path_is_a_model_error(self, catalogue: Catalogue, spec: str) -> None:

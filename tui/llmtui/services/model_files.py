@@ -1,5 +1,6 @@
 """A model's files described: its header as a `ModelInfo`, or in full as `ModelDetails`."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -79,7 +80,7 @@ def inspect(parts: Sequence[Path], *, name: str, source: ModelSource) -> ModelIn
     Raises:
         ModelError: a part is missing or damaged, or the file is no language model.
     """
-    missing = [part.name for part in parts if not part.exists()] if len(parts) > 1 else []
+    missing = [part.name for part in parts if not _exists(part)] if len(parts) > 1 else []
     if missing:
         raise ModelError(
             "A part of the split model is missing",
@@ -113,7 +114,7 @@ def describe(parts: Sequence[Path], *, name: str, source: ModelSource) -> ModelI
     except NotAModelError:
         return None
     except (ModelError, OSError) as error:
-        known = [part for part in parts if part.exists()]
+        known = [part for part in parts if _exists(part)]
         return ModelInfo(
             name=name,
             path=str(known[0] if known else parts[0]),
@@ -228,6 +229,10 @@ def _problem(error: ModelError | OSError) -> str:
         return visible_line(error.strerror or str(error))
     path, colon, detail = error.cause.partition(": ")
     return visible_line(f"{error.title}: {detail if colon and '/' in path else error.cause}")
+
+
+def _exists(path: Path) -> bool:
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises where a folder above is closed
 
 
 def _size(path: Path) -> int:

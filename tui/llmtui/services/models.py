@@ -5,8 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-
-import msgspec
+from typing import NamedTuple
 
 import llmtui
 from llmtui.domain.models import ModelInfo
@@ -48,17 +47,14 @@ class Catalogue:
     @property
     def search_folders(self) -> tuple[Path, ...]:
         """Where `list` looks, whether or not the folders exist."""
-        configured = [Path(os.path.expanduser(folder)) for folder in self._config.model_folders]  # noqa: PTH111 - an unknown ~user stays as it is
-        return tuple(dict.fromkeys(Path.cwd() / folder for folder in [*configured, self._folders.models_dir]))
+        configured = [_expanded(folder) for folder in self._config.model_folders]
+        absolute = [_absolute(folder) for folder in [*configured, self._folders.models_dir]]
+        return tuple(dict.fromkeys(folder for folder in absolute if folder is not None))
 
     def list(self) -> list[ModelInfo]:
         """Every model found, `demo` first, then by name. Those that cannot be loaded carry a `problem`."""
-        found: list[ModelInfo] = []
-        for parts in self._files():
-            info = describe(parts, name=model_name(parts[0]), source="folder")
-            if info is not None:
-                found.append(info)
-        return [self.demo, *sorted(_named_apart(found), key=lambda info: info.name.casefold())]
+        found = (_described(candidate) for candidate in _candidates(self.search_folders))
+        return [self.demo, *(info for info in found if info is not None)]
 
     def resolve(self, spec: str | None = None) -> ModelInfo:
         """The model that is meant by `demo`, a path, a name, or the beginning of one name.
@@ -73,18 +69,17 @@ class Catalogue:
         spec = spec or self._config.default_model or DEMO
         if spec == DEMO:
             return self._resolve_demo()
-        path = Path(os.path.expanduser(spec))  # noqa: PTH111 - an unknown ~user stays as it is
+        path = _expanded(spec)
         looks_like_path = os.sep in spec or spec.lower().endswith(".gguf")
-        if path.is_file() or (looks_like_path and path.is_dir()):
-            return self._resolve_path(path)
-        models = self.list()
-        info = _named(spec, models)
-        if info is None and (looks_like_path or path.exists()):
-            return self._resolve_path(path)
-        if info is None:
-            raise _unknown(spec, models, self.search_folders)
-        parts = tuple(Path(part) for part in info.parts)
-        return inspect(parts, name=info.name, source=info.source)
+        if _is_file(path) or (looks_like_path and _is_dir(path)):
+            return _resolve_path(path)
+        candidates = _candidates(self.search_folders)
+        chosen = _named(spec, candidates)
+        if chosen is not None:
+            return inspect(chosen.parts, name=chosen.name, source="folder")
+        if looks_like_path or _is_dir(path):
+            return _resolve_path(path)
+        raise _unknown(spec, [DEMO, *(candidate.name for candidate in candidates)], self.search_folders)
 
     def details(self, info: ModelInfo) -> ModelDetails:
         """Everything the model's headers say.
@@ -95,7 +90,7 @@ class Catalogue:
         return details(info)
 
     def _resolve_demo(self) -> ModelInfo:
-        if not self._demo_file.exists():
+        if not _is_file(self._demo_file):
             raise self._demo_missing()
         return inspect((self._demo_file,), name=DEMO, source="demo")
 
@@ -106,24 +101,58 @@ class Catalogue:
             remedy="Install llmtui again, make the model with scripts/train_demo.py, or name another model",
         )
 
-    def _resolve_path(self, path: Path) -> ModelInfo:
-        if path.is_dir():
-            raise folder_error(path)
-        path = Path.cwd() / path
-        return inspect(sibling_parts(path), name=model_name(path), source="file")
 
-    def _files(self) -> Iterator[tuple[Path, ...]]:
-        """Models as tuples of their parts, each once, even when two folders or links lead to it."""
-        seen: set[Path] = set()
-        visited: set[tuple[int, int]] = set()
-        for folder in self.search_folders:
-            for path in _gguf_files(folder, visited):
-                parts = sibling_parts(path)
-                present = next((part for part in parts if part.exists()), path)
-                key = Path(os.path.realpath(present))
-                if key not in seen:
-                    seen.add(key)
-                    yield parts
+class _Candidate(NamedTuple):
+    """Files under a name; their headers are not read yet."""
+
+    name: str
+    parts: tuple[Path, ...]
+
+
+def _candidates(folders: tuple[Path, ...]) -> list[_Candidate]:
+    """Files that may be models, by name; each once, even when two folders or links lead to it."""
+    seen: set[str] = set()
+    visited: set[tuple[int, int]] = set()
+    found: list[_Candidate] = []
+    for folder in folders:
+        for path in _gguf_files(folder, visited):
+            parts = sibling_parts(path)
+            present = next((part for part in parts if _is_file(part)), path)
+            key = os.path.realpath(present)
+            if key not in seen:
+                seen.add(key)
+                found.append(_Candidate(model_name(path), parts))
+    return sorted(_named_apart(found), key=lambda candidate: (candidate.name.casefold(), candidate.name))
+
+
+def _described(candidate: _Candidate) -> ModelInfo | None:
+    return describe(candidate.parts, name=candidate.name, source="folder")
+
+
+def _resolve_path(path: Path) -> ModelInfo:
+    if _is_dir(path):
+        raise folder_error(path)
+    return inspect(sibling_parts(_absolute(path) or path), name=model_name(path), source="file")
+
+
+def _expanded(text: str) -> Path:
+    return Path(os.path.expanduser(text))  # noqa: PTH111 - an unknown ~user stays as it is
+
+
+def _absolute(path: Path) -> Path | None:
+    """None for a relative path when the current folder is gone."""
+    try:
+        return path if path.is_absolute() else Path.cwd() / path
+    except OSError:
+        return None
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 - Path.is_file raises for names that are too long or out of bounds
+
+
+def _is_dir(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - as in `_is_file`
 
 
 def _gguf_files(folder: Path, visited: set[tuple[int, int]], depth: int = 0) -> Iterator[Path]:
@@ -148,52 +177,55 @@ def _gguf_files(folder: Path, visited: set[tuple[int, int]], depth: int = 0) -> 
             yield Path(entry.path)
 
 
-def _named_apart(models: list[ModelInfo]) -> list[ModelInfo]:
-    """Give every model a name of its own: with its folder's name when two are alike, else its whole path."""
+def _named_apart(candidates: list[_Candidate]) -> list[_Candidate]:
+    """Give each a name of its own: with its folder's name when two are alike, else its whole path."""
     for whole in (False, True):
-        counts = Counter([DEMO, *(info.name for info in models)])
-        models = [info if counts[info.name] == 1 else _with_folder(info, whole=whole) for info in models]
-    return models
+        counts = Counter([DEMO, *(candidate.name for candidate in candidates)])
+        candidates = [
+            candidate if counts[candidate.name] == 1 else _with_folder(candidate, whole=whole)
+            for candidate in candidates
+        ]
+    return candidates
 
 
-def _with_folder(info: ModelInfo, *, whole: bool) -> ModelInfo:
-    path = Path(info.path)
+def _with_folder(candidate: _Candidate, *, whole: bool) -> _Candidate:
+    path = candidate.parts[0]
     folder = path.parent if whole else path.parent.name
-    return msgspec.structs.replace(info, name=visible_line(f"{folder}/{model_name(path)}"))
+    return candidate._replace(name=visible_line(f"{folder}/{model_name(path)}"))
 
 
-def _named(spec: str, models: list[ModelInfo]) -> ModelInfo | None:
+def _named(spec: str, candidates: list[_Candidate]) -> _Candidate | None:
     """By exact name, by the same name in other case, by the beginning of one name; None when there is none.
 
     Raises:
-        UsageError: several names begin so.
+        UsageError: several models' names begin so.
     """
     wanted = spec.casefold()
     hits_by_rank = (
-        [info for info in models if info.name == spec],
-        [info for info in models if info.name.casefold() == wanted],
-        [info for info in models if info.name.casefold().startswith(wanted)],
+        [candidate for candidate in candidates if candidate.name == spec],
+        [candidate for candidate in candidates if candidate.name.casefold() == wanted],
+        [candidate for candidate in candidates if candidate.name.casefold().startswith(wanted)],
     )
-    for hits in hits_by_rank:
-        if len(hits) == 1:
-            return hits[0]
-        if hits:
-            raise UsageError(
-                f"More than one model's name begins with {visible_line(spec)!r}",
-                cause=", ".join(info.name for info in hits[:8]),
-                remedy="Type more of the name",
-            )
-    return None
+    hits = next((hits for hits in hits_by_rank if hits), [])
+    if len(hits) > 1:
+        hits = [candidate for candidate in hits if _described(candidate) is not None] or hits
+    if len(hits) > 1:
+        raise UsageError(
+            f"More than one model's name begins with {visible_line(spec)!r}",
+            cause=", ".join(candidate.name for candidate in hits[:8]),
+            remedy="Type more of the name",
+        )
+    return hits[0] if hits else None
 
 
-def _unknown(spec: str, models: list[ModelInfo], folders: tuple[Path, ...]) -> UsageError:
-    names = {info.name.casefold(): info.name for info in models}
+def _unknown(spec: str, known: list[str], folders: tuple[Path, ...]) -> UsageError:
+    names = {name.casefold(): name for name in known}
     near = [name for key, name in names.items() if spec.casefold() in key]
     near += [names[key] for key in difflib.get_close_matches(spec.casefold(), names, n=5, cutoff=0.5)]
     near = list(dict.fromkeys(near))[:8]
     places = " or ".join(str(folder) for folder in folders)
     return UsageError(
         f"No model is called {visible_line(spec)!r}",
-        cause=f"near matches: {', '.join(near)}" if near else f"known are {', '.join(list(names.values())[:8])}",
+        cause=f"near matches: {', '.join(near)}" if near else f"known are {', '.join(known[:8])}",
         remedy=f"Choose one from `llmtui models`, give a path, or put a .gguf file into {places}",
     )
