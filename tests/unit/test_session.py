@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from llmtui.domain.settings import Runtime, Sampling
 from llmtui.domain.transcript import MessageRecord, PartialRecord
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
 from llmtui.errors import StoreError, UsageError
-from llmtui.services import turn_runner
+from llmtui.services import journal, turn_runner
 from llmtui.services.host import ModelHost
 from llmtui.services.session import ChatSession
 from llmtui.store.machine import Machine, write_machine
@@ -425,6 +426,40 @@ async def test_a_data_folder_that_cannot_be_written(bench: Bench) -> None:
 
     assert isinstance((await ask(session))[-1], Finished)
     assert "not being saved" in (session.save_problem or "")
+
+
+async def test_a_disk_that_hangs_does_not_hold_the_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "PATIENCE_S", 0.02)
+    answers = threading.Event()
+    real = os.fsync
+
+    def hang(fd: int) -> None:
+        answers.wait(10)
+        real(fd)
+
+    monkeypatch.setattr("llmtui.store.transcript_writer.os.fsync", hang)
+    await bench.load(SHORT)
+    session = bench.new()
+
+    assert isinstance((await ask(session))[-1], Finished)
+    assert "does not answer" in (session.save_problem or "")
+
+    answers.set()
+    await until(lambda: session.save_problem is None)
+    assert read_transcript(session.path).conversation == session.messages
+
+
+async def test_without_a_profiler_the_session_looks_at_the_worker_itself(bench: Bench) -> None:
+    model = LoadedModel(
+        name="tiny", description="", engine="scripted", engine_build="1", context_size=64, pid=os.getpid()
+    )
+    bench.engine = SpyEngine([SHORT], model=model)
+    [_ async for _ in bench.host.load(INFO)]
+    session = ChatSession.new(bench.host, bench.folders, sampling=Sampling())
+    bench.sessions.append(session)
+    await ask(session)
+
+    assert session.turns[0].metrics.rss_anon_bytes
 
 
 async def test_two_instances_share_a_folder_but_not_a_chat(bench: Bench) -> None:
