@@ -140,6 +140,13 @@ async def test_deleting_the_chip_drops_the_paste(key: str) -> None:
         assert app.drafts[-1] == "a" + "y" * 5_000
 
 
+async def test_no_deletion_leaves_half_a_chip() -> None:
+    async with composer() as (widget, _, pilot):
+        await paste(widget, pilot, "y" * 5_000)
+        await pilot.press("home", "space", "home", "alt+delete")
+        assert widget.text == ""
+
+
 async def test_the_cursor_jumps_over_a_chip_and_cannot_rest_inside() -> None:
     async with composer() as (widget, _, pilot):
         await paste(widget, pilot, "y" * 5_000)

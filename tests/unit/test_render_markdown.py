@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.app import App
 
-from llmtui.app.render.lines import Line
+from llmtui.app.render.lines import Line, wrap_plain
 from llmtui.app.render.markdown import render_markdown
 from llmtui.app.render.palette import Palette
 from llmtui.app.render.parse import split_closed
@@ -99,6 +99,16 @@ def test_a_stream_reports_the_first_row_that_changed(source: str) -> None:
         changed = stream.update(source[:end])
         assert stream.rows[:changed] == before[:changed]
         before = list(stream.rows)
+
+
+@given(st.text("ab 中，。（ —\u0301❤\ufe0f", min_size=1, max_size=300), st.integers(4, 30))
+@settings(max_examples=200, deadline=None)
+def test_an_open_line_looks_the_same_however_it_grew(text: str, width: int) -> None:
+    text = "x" + text
+    stream = MarkdownStream(width, PALETTE)
+    for end in range(1, len(text) + 1):
+        stream.update(text[:end])
+    assert texts(stream.rows) == texts(wrap_plain(text, width))
 
 
 def test_a_poem_keeps_its_lines() -> None:

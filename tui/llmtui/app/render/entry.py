@@ -15,7 +15,7 @@ BAR: Final = "▌ "
 FOLD_ABOVE: Final = 30
 """Rows above which what is not an answer is shown folded."""
 FOLDED_ROWS: Final = 20
-LONGEST_ANSWER: Final = 1_000_000
+LONGEST_ANSWER: Final = 400_000
 """Characters of an answer that are shown; laying out more would stall the screen."""
 
 Kind = Literal["user", "assistant", "notice", "error"]

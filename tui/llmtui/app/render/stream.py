@@ -29,7 +29,7 @@ class MarkdownStream:
         self._closed = self._closed_rows = 0
         """Where the closed blocks end, in the text and in the rows."""
         self._settled = self._settled_rows = 0
-        """Where the finished lines of the open tail end."""
+        """Where the rows of the open tail that stay as they are end."""
 
     def update(self, full_text: str) -> int:
         """Take the text so far; gives the first row that changed, or the number of rows when none did.
@@ -83,7 +83,7 @@ class MarkdownStream:
         return not before.strip() or not source.partition("\n")[0].strip()
 
     def _lay_out_tail(self) -> None:
-        """Wrap the tail; its finished lines are laid out once."""
+        """Wrap the tail; what is settled of it is laid out once."""
         del self.rows[self._settled_rows :]
         tail = self._text[self._settled :]
         if self._settled == self._closed:
@@ -100,5 +100,14 @@ class MarkdownStream:
             self.rows.extend(wrap_plain(tail[: finished - 1], self._width, self._palette.text))
             self._settled += finished
             self._settled_rows = len(self.rows)
-        if tail[finished:]:
-            self.rows.extend(wrap_plain(tail[finished:], self._width, self._palette.text))
+        self._lay_out_unfinished(tail[finished:])
+
+    def _lay_out_unfinished(self, line: str) -> None:
+        """Wrap the line that still grows. All rows but its last are settled: nothing later moves a break before it."""
+        if not line:
+            return
+        rows = wrap_plain(line, self._width, self._palette.text)
+        self.rows.extend(rows)
+        if len(rows) > 1 and "\t" not in line:
+            self._settled += sum(len(row.plain) + len(row.joint) for row in rows[:-1])
+            self._settled_rows = len(self.rows) - 1

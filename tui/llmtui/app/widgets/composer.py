@@ -9,7 +9,7 @@ from textual.document._document_navigator import DocumentNavigator
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import TextArea
-from textual.widgets.text_area import Location, Selection
+from textual.widgets.text_area import EditResult, Location, Selection
 
 from llmtui.app.render.document import EditedText
 from llmtui.app.render.graphemes import next_boundary, previous_boundary
@@ -226,6 +226,11 @@ class Composer(TextArea, inherit_bindings=False):
         """Keep the cursor out of folded pastes: typing into one would break it."""
         start, end = super()._validate_selection(selection)
         return Selection(self._outside_chip(start, last=start > end), self._outside_chip(end, last=end >= start))
+
+    def _delete_via_keyboard(self, start: Location, end: Location) -> EditResult | None:
+        """A deletion takes a folded paste as a whole or not at all."""
+        first, last = sorted((start, end))
+        return super()._delete_via_keyboard(self._outside_chip(first, last=False), self._outside_chip(last, last=True))
 
     # Events
 

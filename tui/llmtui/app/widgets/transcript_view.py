@@ -33,6 +33,7 @@ class TranscriptView(ScrollView, can_focus=True):
     """
 
     ALLOW_SELECT = True
+    FOCUS_ON_CLICK = False  # selecting text with the mouse leaves the input line its keys
     DEFAULT_CSS = """
     TranscriptView {
         background: $background;
@@ -44,6 +45,7 @@ class TranscriptView(ScrollView, can_focus=True):
         scrollbar-background-hover: $background;
         scrollbar-background-active: $background;
         scrollbar-color: $panel;
+        &:focus { scrollbar-color: $primary; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -154,8 +156,8 @@ class TranscriptView(ScrollView, can_focus=True):
 
     def _show(self, block: Block, changed: list[tuple[int, int]]) -> None:
         top, y, height = self._stack.top_of(block), round(self.scroll_y), self.size.height
-        rows = [(top + at - y, cells) for at, cells in changed if 0 <= top + at - y < height]
-        if rows:
+        rows = [(top + at - y, cells) for at, cells in changed if cells and 0 <= top + at - y < height]
+        if rows:  # without regions, all would be painted
             self.refresh(*(Region(0, at, min(cells, self.size.width), 1) for at, cells in rows))
         self._grown()
 
