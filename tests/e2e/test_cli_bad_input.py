@@ -178,6 +178,22 @@ def test_a_bad_configuration_names_file_and_line(user: dict[str, str], config: s
         assert word in text
 
 
+@pytest.mark.parametrize("words", ["--help", "models", "models show demo"])
+def test_a_reader_that_is_gone_already_is_no_error(user: dict[str, str], words: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "llmtui", *words.split()],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=120,
+        env=environment(user),
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_closed_streams_are_no_crash(user: dict[str, str]) -> None:
     for redirection in ("<&-", "2>&-", "<&- 2>&-"):
         done = subprocess.run(

@@ -77,49 +77,53 @@ class FakeNvml(types.ModuleType):
     class NVMLError(Exception):
         pass
 
-    class NVMLError_LibraryNotFound(NVMLError):  # noqa: N801 - NVML's own name
-        pass
-
-    class NVMLError_DriverNotLoaded(NVMLError):  # noqa: N801 - NVML's own name
-        pass
-
-    class NVMLError_NoPermission(NVMLError):  # noqa: N801 - NVML's own name
-        pass
+    NVMLError_LibraryNotFound = type("NVMLError_LibraryNotFound", (NVMLError,), {})
+    NVMLError_DriverNotLoaded = type("NVMLError_DriverNotLoaded", (NVMLError,), {})
+    NVMLError_NoPermission = type("NVMLError_NoPermission", (NVMLError,), {})
 
     def __init__(self, processes: list[dict[int, int | None]], fail: Exception | None = None) -> None:
         super().__init__("pynvml")
         self.processes, self.fail, self.inits = processes, fail, 0
         self.unsupported: set[str] = set()
+        self.nvmlInit = self.init
+        self.nvmlDeviceGetCount = self.count
+        self.nvmlDeviceGetHandleByIndex = self.handle
+        self.nvmlDeviceGetName = self.name_of
+        self.nvmlDeviceGetMemoryInfo = self.memory
+        self.nvmlDeviceGetUtilizationRates = self.utilisation
+        self.nvmlDeviceGetPowerUsage = self.power
+        self.nvmlDeviceGetTotalEnergyConsumption = self.energy
+        self.nvmlDeviceGetComputeRunningProcesses = self.running
 
-    def nvmlInit(self) -> None:
+    def init(self) -> None:
         self.inits += 1
         if self.fail:
             raise self.fail
 
-    def nvmlDeviceGetCount(self) -> int:
+    def count(self) -> int:
         return len(self.processes)
 
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
+    def handle(self, index: int) -> int:
         return index
 
-    def nvmlDeviceGetName(self, device: int) -> bytes:
+    def name_of(self, device: int) -> bytes:
         return b"Card %d" % device
 
-    def nvmlDeviceGetMemoryInfo(self, device: int) -> object:
+    def memory(self, device: int) -> object:
         return types.SimpleNamespace(used=1000 + device, total=8000)
 
-    def nvmlDeviceGetUtilizationRates(self, device: int) -> object:
+    def utilisation(self, device: int) -> object:
         return types.SimpleNamespace(gpu=40 + 20 * device)
 
-    def nvmlDeviceGetPowerUsage(self, device: int) -> int:
+    def power(self, device: int) -> int:
         if "power" in self.unsupported:
             raise self.NVMLError("not supported")
         return 150_000
 
-    def nvmlDeviceGetTotalEnergyConsumption(self, device: int) -> int:
+    def energy(self, device: int) -> int:
         return 5_000_000 + device
 
-    def nvmlDeviceGetComputeRunningProcesses(self, device: int) -> list[object]:
+    def running(self, device: int) -> list[object]:
         return [types.SimpleNamespace(pid=pid, usedGpuMemory=size) for pid, size in self.processes[device].items()]
 
 

@@ -85,8 +85,13 @@ def program(ctx: click.Context, /, **options: Any) -> None:
 def run(args: Sequence[str]) -> int:
     """Run the command line `args` and return its exit code; every error is told on standard error."""
     output.prepare_streams()
+    stdout = sys.stdout
     try:
         result = program.main(list(args), prog_name="llmtui", standalone_mode=False)
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        return 0  # `--help | head -1`: click wraps the stream whose reader went away, and would exit with 1
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the one place where errors become words
         return exit_code_of(error)
     return result if isinstance(result, int) else 0
