@@ -218,6 +218,26 @@ async def test_a_question_cancelled_in_prefill_goes_with_the_next(bench: Bench) 
     assert contents(bench.reopen(session.path)) == contents(session)
 
 
+async def test_a_stop_before_the_engine_is_asked_asks_it_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = threading.Event()
+    monkeypatch.setattr("llmtui.store.transcript_writer.os.fsync", lambda _fd: written.wait(10))
+    engine = await bench.load(SHORT)
+    session = bench.new()
+    task = asyncio.create_task(ask(session, "never mind"))
+    await until(lambda: session.running is not None)
+    assert session.running is not None
+    assert session.running.state == "sending"
+    await session.cancel()
+    written.set()
+
+    (event,) = await task
+
+    assert isinstance(event, Finished)
+    assert event.reason == "cancelled"
+    assert not hasattr(engine, "prompts")
+    assert contents(session) == [("user", "never mind")]
+
+
 async def test_closing_the_iterator_stops_the_engine_and_keeps_the_answer(bench: Bench) -> None:
     engine = await bench.load(ENDLESS)
     session = bench.new()
