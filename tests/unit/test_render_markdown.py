@@ -1,3 +1,4 @@
+import re
 import time
 import unicodedata
 
@@ -75,11 +76,11 @@ def test_the_closed_part_never_shrinks_as_the_text_grows(source: str) -> None:
     assert ends == sorted(ends)
 
 
-@given(SOURCES, st.integers(2, 50))
+@given(SOURCES, st.integers(4, 50))
 @settings(max_examples=300, deadline=None)
 def test_no_row_is_wider_than_asked_nor_holds_controls(source: str, width: int) -> None:
-    for row in render_markdown(source, max(width, 12), PALETTE):
-        assert cell_len(row.plain) == row.cells <= max(width, 12)
+    for row in render_markdown(source, width, PALETTE):
+        assert cell_len(row.plain) == row.cells <= width
         assert not any(unicodedata.category(char) in {"Cc", "Cs"} for char in row.plain)
 
 
@@ -192,8 +193,15 @@ def test_emphasis_next_to_chinese_punctuation() -> None:
     assert rows[0].plain == "是《静夜思》：和“错”的，snake_case_name “x”。"
 
 
+@pytest.mark.parametrize("depth", [3, 8, 15, 40, 300])
+def test_deep_nesting_on_a_narrow_screen_loses_no_text(depth: int) -> None:
+    rows = plain("> " * depth + "- " * depth + "some words", 16)
+    assert all(cell_len(row) <= 16 for row in rows)
+    assert "somewords" in re.sub(r"\W", "", "".join(rows))
+
+
 def test_quotes_and_rules() -> None:
-    assert plain("> a\n>\n> > b\n\n---", 4) == ["│ a", "│", "│ │ b", "", "────"]
+    assert plain("> a\n>\n> > b\n\n---", 14) == ["│ a", "│", "│ │ b", "", "─" * 14]
 
 
 def test_a_fence_with_blank_lines_is_one_block() -> None:

@@ -16,14 +16,15 @@ from rich.style import Style
 from llmtui.app.render.code import render_code
 from llmtui.app.render.lines import Line, wrap_plain, wrap_runs
 from llmtui.app.render.palette import Palette
-from llmtui.app.render.parse import parser
+from llmtui.app.render.parse import MAX_NESTING, parser
 from llmtui.app.render.tables import Alignment, Cell, render_table
 from llmtui.domain.text import visible, visible_line
 
 LONGEST: Final = 200_000
 """Characters that are worth the time to parse; a longer text is shown plain."""
 DEEPEST: Final = 12
-"""Levels of nesting that are indented."""
+NARROWEST: Final = 12
+"""Levels of nesting that are indented, and the cells below which none is: text is worth more than structure then."""
 _BULLETS: Final = ("• ", "◦ ", "▪ ")
 _TASK: Final = re.compile(r"\[([ xX])\] ")
 
@@ -66,6 +67,10 @@ class _Renderer:
             at = end + 1
         return rows
 
+    def _too_deep(self, tokens: Sequence[Token]) -> bool:
+        """Whether the parser gave up inside a block, and dropped what is nested more deeply."""
+        return tokens[0].level == 0 and any(token.level >= MAX_NESTING - 1 for token in tokens)
+
     def _blank_before(self, token: Token) -> bool:
         if not token.map or not token.map[0]:
             return False
@@ -75,7 +80,10 @@ class _Renderer:
 
     def _block(self, tokens: Sequence[Token], width: int, style: Style) -> list[Line]:
         first, inside, palette = tokens[0], tokens[1:-1], self._palette
-        nests = first.level // 2 < DEEPEST
+        nests = first.level // 2 < DEEPEST and width >= NARROWEST
+        if self._too_deep(tokens):
+            top, end = first.map or (0, 0)
+            return wrap_plain("\n".join(self._lines[top:end]), width, style)
         match first.type:
             case "paragraph_open":
                 rows = self._flow(inside[0], width, style)

@@ -13,6 +13,8 @@ from markdown_it.utils import EnvType
 
 from llmtui.app.render.lines import is_wide
 
+MAX_NESTING: Final = 40
+"""Levels of tokens that are parsed; a list takes two."""
 _MATH: Final = re.compile(
     r"\$\$.{1,2000}?\$\$"
     r"|\$(?![\s$])[^$\n]{1,200}?(?<![\s\\])\$(?!\d)"
@@ -67,9 +69,9 @@ def parser() -> MarkdownIt:
 
     Link reference definitions are off: a later one would change blocks that are on the screen already.
     """
-    parser = MarkdownIt("commonmark", {"html": False})
+    parser = MarkdownIt("commonmark")
     parser.inline = _ParserInline()
-    parser.configure("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.configure("commonmark", {"html": False, "maxNesting": MAX_NESTING}).enable(["table", "strikethrough"])
     parser.disable(["reference", "html_block", "html_inline"])
     parser.inline.ruler.before("escape", "math", _math)
     return parser
@@ -77,7 +79,11 @@ def parser() -> MarkdownIt:
 
 @cache
 def _block_parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable("table").disable(["reference", "html_block", "inline"])
+    return (
+        MarkdownIt("commonmark", {"html": False, "maxNesting": MAX_NESTING})
+        .enable("table")
+        .disable(["reference", "html_block", "inline"])
+    )
 
 
 def split_closed(text: str) -> int:
