@@ -144,9 +144,9 @@ def test_sparkline_scales_from_zero_and_keeps_the_newest():
 
 
 def test_bar_shows_a_little_as_something():
-    assert bar(0.001, 10) == ("█", "░" * 9)
-    assert bar(1.7, 4) == ("████", "")
-    assert bar(None, 3) == ("", "░░░")
+    assert bar(0.001, 10) == ("━", "─" * 9)
+    assert bar(1.7, 4) == ("━━━━", "")
+    assert bar(None, 3) == ("", "───")
 
 
 @pytest.mark.parametrize(

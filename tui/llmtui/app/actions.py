@@ -79,7 +79,7 @@ ACTIONS: tuple[Action, ...] = (
         label="copy",
         help="Copy the last answer to the clipboard, also over SSH (OSC 52).",
         group="Chat",
-        footer=6,
+        footer=8,
     ),
     Action(
         id="resend",
@@ -135,10 +135,10 @@ ACTIONS: tuple[Action, ...] = (
         help="Find any command, or a theme, by typing.",
         group="Program",
         scope="app",
-        footer=7,
+        footer=6,
     ),
     Action(id="show_help", key="f1", label="help", help="Show this help.", group="Program", scope="app", footer=0),
-    Action(id="quit", key="ctrl+q", label="quit", help="Leave llmtui.", group="Program", scope="app", footer=8),
+    Action(id="quit", key="ctrl+q", label="quit", help="Leave llmtui.", group="Program", scope="app", footer=7),
 )
 
 _BY_ID = {action.id: action for action in ACTIONS}

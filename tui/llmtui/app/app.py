@@ -41,7 +41,10 @@ class LlmtuiApp(App[None], inherit_bindings=False):
     """
 
     TITLE = "llmtui"
-    ENABLE_COMMAND_PALETTE = True
+    CSS = """
+    CommandPalette SearchIcon { display: none; }
+    CommandPalette CommandList { scrollbar-size-vertical: 1; }
+    """
     COMMANDS: ClassVar["set[type[Provider] | Callable[[], type[Provider]]]"] = {_palette}
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(ACTIONS, "app"),

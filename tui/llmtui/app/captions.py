@@ -44,7 +44,9 @@ def _model(controller: "ChatController") -> Content:
 
 def _remark(controller: "ChatController", width: int) -> Content:
     info = controller.model
-    if controller.loading is None and info is not None and info.source == "demo":
+    if controller.loading is not None or controller.dead or info is None:
+        return NOTHING
+    if info.source == "demo":
         return Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted")
     sampling = controller.services.config.sampling
     return Content.styled(f"temperature {sampling.temperature:g} · top-p {sampling.top_p:g}", "$text-muted")

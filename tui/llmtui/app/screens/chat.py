@@ -58,12 +58,13 @@ class ChatScreen(Screen[None]):
         #header { background: $surface; padding: 0 1; }
         #middle { height: 1fr; }
         #transcript { width: 1fr; height: 1fr; }
-        #status { padding: 0 1; color: $text-muted; display: none; }
+        #profiler { display: none; }
+        #status { padding: 0 1; color: $text-muted; }
         #warning { padding: 0 1; color: $warning; text-style: bold; display: none; }
         #warning.-shown { display: block; }
-        &.-narrow, &.-low { #profiler { display: none; } #status { display: block; } }
+        &.-wide.-high { #profiler { display: block; } #status { display: none; } }
         #composer { padding: 0 1; }
-        &.-no-profiler { #profiler, #status { display: none; } }
+        &.-no-profiler, &.-wide.-high.-no-profiler { #profiler, #status { display: none; } }
     }
     """
 

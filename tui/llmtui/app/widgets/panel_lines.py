@@ -5,7 +5,7 @@ from typing import Literal
 from rich.cells import cell_len, set_cell_size
 
 from llmtui.app import format as fmt
-from llmtui.app.widgets.sparkline import bar, sparkline
+from llmtui.app.widgets.sparkline import BLOCKS, bar, sparkline
 from llmtui.domain.snapshot import ProfilerSnapshot, TurnRow
 
 Role = Literal["title", "label", "value", "unit", "bar", "track", "spark", "alarm"]
@@ -47,10 +47,11 @@ def _row(label: str, number: str, unit: str, width: int, role: Role = "value") -
 
 
 def _decode(snap: ProfilerSnapshot, width: int) -> list[Line]:
+    spark: Line = [(sparkline(snap.rates, width), "spark")] if snap.rates else [(BLOCKS[0] * width, "track")]
     return [
         _row("decode", fmt.rate(snap.decode_tps), "tok/s", width),
         _row("", fmt.rate(snap.decode_cps), "字/s", width),
-        [(sparkline(snap.rates, width), "spark")],
+        spark,
     ]
 
 

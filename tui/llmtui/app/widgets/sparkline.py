@@ -21,8 +21,8 @@ def sparkline(values: Sequence[float], width: int) -> str:
 def bar(fraction: float | None, width: int) -> tuple[str, str]:
     """A bar as its filled and its empty part, together `width` cells; a fraction above zero fills at least one."""
     if fraction is None or width <= 0:
-        return "", "░" * max(0, width)
+        return "", "─" * max(0, width)
     filled = min(width, round(min(1.0, max(0.0, fraction)) * width))
     if fraction > 0 and filled == 0:
         filled = 1
-    return "█" * filled, "░" * (width - filled)
+    return "━" * filled, "─" * (width - filled)
