@@ -89,6 +89,10 @@ def test_punctuation_moves_down_with_the_character_before_it() -> None:
     assert [row.plain for row in wrap_plain("他说（好的）然后", 6)] == ["他说", "（好", "的）然", "后"]
 
 
+def test_an_opening_bracket_ends_no_row_even_before_a_space() -> None:
+    assert [row.plain for row in wrap_plain("中文（ 中文中", 8)] == ["中文", "（ 中文", "中"]
+
+
 def test_latin_words_stay_whole_and_break_after_hyphens() -> None:
     assert [row.plain for row in wrap_plain("the well-known fox --flag -5", 9)] == [
         "the well-",

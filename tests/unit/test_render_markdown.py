@@ -1,5 +1,4 @@
 import re
-import time
 import unicodedata
 
 import pytest
@@ -210,11 +209,3 @@ def test_a_fence_with_blank_lines_is_one_block() -> None:
     assert split_closed("para\n\nmore") == len("para\n\n")
     assert split_closed("- a\n\n- b\n") == len("- a\n\n")
     assert split_closed("para\n#") == 0
-
-
-def test_plain_paragraphs_cost_little() -> None:
-    source = "这是一个段落，with some **bold** words and `code`, 还有更多的文字。\n\n" * 200
-    render_markdown(source[:500], 78, PALETTE)
-    started = time.perf_counter()
-    render_markdown(source, 78, PALETTE)
-    assert (time.perf_counter() - started) / len(source) * 1000 < 0.02, "ten times the aim of 2 ms per 1,000 characters"
