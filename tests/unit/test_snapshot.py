@@ -5,6 +5,7 @@ from rich.cells import cell_len
 
 from llmtui.app import format as fmt
 from llmtui.app.widgets.panel_lines import panel_lines, status_text
+from llmtui.app.widgets.profiler_panel import unchanged_cells
 from llmtui.app.widgets.sparkline import bar, sparkline
 from llmtui.domain.fold import LiveTurn
 from llmtui.domain.metrics import GpuReading, HostReading, ProcessMemory, TurnMetrics
@@ -127,6 +128,19 @@ def test_the_gpu_has_a_row_only_when_there_is_one():
     assert any(line.startswith("gpu") for line in text_of(panel_lines(with_gpu, 37, 40)))
     without = ProfilerSnapshot(gpu=GpuReading(reason="no driver"))
     assert not any(line.startswith("gpu") for line in text_of(panel_lines(without, 37, 40)))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "cells"),
+    [
+        ([("decode   ", "label"), ("42.1", "value")], [("decode   ", "label"), ("42.3", "value")], 12),
+        ([("字/s  ", "label"), ("9", "value")], [("字/s ", "label"), ("10", "value")], 5),
+        ([("a", "label")], [("a", "alarm")], 0),
+        ([], [("a", "label")], 0),
+    ],
+)
+def test_what_stands_at_the_left_is_not_painted_again(before, now, cells):
+    assert unchanged_cells(before, now) == cells
 
 
 @pytest.mark.parametrize("width", [20, 38, 60, 78, 140])

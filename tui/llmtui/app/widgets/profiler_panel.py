@@ -1,5 +1,8 @@
 """The profiler beside the conversation. Takes snapshots in, paints only the lines that changed."""
 
+from itertools import takewhile
+
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region, Size
@@ -43,8 +46,10 @@ class ProfilerPanel(Widget):
         self._lay_out()
         width = self.content_size.width
         for y in range(max(len(old), len(self._lines))):
-            if _at(old, y) != _at(self._lines, y):
-                self.refresh(Region(0, y, width, 1))
+            before, now = _at(old, y), _at(self._lines, y)
+            if before != now:
+                x = unchanged_cells(before, now)
+                self.refresh(Region(x, y, width - x, 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Lay the rows out again after a resize: the table of turns takes the room there is."""
@@ -60,6 +65,18 @@ class ProfilerPanel(Widget):
     def _lay_out(self) -> None:
         size = self._lines_size = self.content_size
         self._lines = panel_lines(self._snapshot, size.width, size.height)
+
+
+def unchanged_cells(before: Line, now: Line) -> int:
+    """How many cells at the left look the same: they need not be sent to the terminal again."""
+    cells = 0
+    for (text, role), (other, other_role) in zip(before, now, strict=False):
+        if role != other_role:
+            return cells
+        cells += sum(cell_len(a) for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
+        if text != other:
+            return cells
+    return cells
 
 
 def _at(lines: list[Line], y: int) -> Line:
