@@ -133,13 +133,17 @@ def test_the_gpu_has_a_row_only_when_there_is_one():
 @pytest.mark.parametrize(
     ("before", "now", "cells"),
     [
-        ([("decode   ", "label"), ("42.1", "value")], [("decode   ", "label"), ("42.3", "value")], 12),
-        ([("字/s  ", "label"), ("9", "value")], [("字/s ", "label"), ("10", "value")], 5),
+        (
+            [("decode ", "label"), ("42.1", "value"), (" 字/s", "unit")],
+            [("decode ", "label"), ("43.1", "value"), (" 字/s", "unit")],
+            7,
+        ),
+        ([("9", "value"), ("字/s", "unit")], [("9", "alarm"), ("字/s", "unit")], 4),
         ([("a", "label")], [("a", "alarm")], 0),
         ([], [("a", "label")], 0),
     ],
 )
-def test_what_stands_at_the_left_is_not_painted_again(before, now, cells):
+def test_what_stands_at_the_right_is_not_painted_again(before, now, cells):
     assert unchanged_cells(before, now) == cells
 
 

@@ -48,8 +48,7 @@ class ProfilerPanel(Widget):
         for y in range(max(len(old), len(self._lines))):
             before, now = _at(old, y), _at(self._lines, y)
             if before != now:
-                x = unchanged_cells(before, now)
-                self.refresh(Region(x, y, width - x, 1))
+                self.refresh(Region(0, y, width - unchanged_cells(before, now), 1))
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Lay the rows out again after a resize: the table of turns takes the room there is."""
@@ -68,12 +67,16 @@ class ProfilerPanel(Widget):
 
 
 def unchanged_cells(before: Line, now: Line) -> int:
-    """How many cells at the left look the same: they need not be sent to the terminal again."""
+    """How many cells at the right end look the same: Textual need not send them again.
+
+    What stands unchanged at the left is sent whatever is marked, up to the edge of the widget.
+    """
     cells = 0
-    for (text, role), (other, other_role) in zip(before, now, strict=False):
+    for (text, role), (other, other_role) in zip(reversed(before), reversed(now), strict=False):
         if role != other_role:
             return cells
-        cells += sum(cell_len(a) for a, _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
+        pairs = zip(reversed(text), reversed(other), strict=False)
+        cells += sum(cell_len(a) for a, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         if text != other:
             return cells
     return cells
