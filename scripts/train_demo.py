@@ -33,8 +33,11 @@ from demo_model.optimizer import Muon
 from demo_model.tokens import train_bpe
 
 VOCABULARY = 3072
-LENGTHS = ((192, 5), (384, 4), (768, 3), (2048, 1))
-"""Row lengths and how often each is drawn; short ones are cheap, long ones teach long chats."""
+LENGTHS = (((128, 3), (192, 4), (384, 2)), ((192, 4), (384, 4), (768, 3), (2048, 2)))
+"""Row lengths and how often each is drawn, first and then: what to answer is learned on short rows,
+which are cheap, and that it holds in long chats on long ones."""
+LONG_FROM = 0.4
+"""Part of the training after which rows are long."""
 
 
 def tokenizer_texts(seed: int) -> list[str]:
@@ -80,7 +83,8 @@ def train(args: argparse.Namespace, sampler: RowSampler, network: Network) -> No
     begun, seen = time.monotonic(), 0
     for step in range(args.steps):
         factor = schedule(step, args.steps)
-        length = sampler.rng.choices([n for n, _ in LENGTHS], [w for _, w in LENGTHS])[0]
+        lengths = LENGTHS[step >= LONG_FROM * args.steps]
+        length = sampler.rng.choices([n for n, _ in lengths], [w for _, w in lengths])[0]
         batch = sampler.batch(max(1, args.tokens // length), length)
         loss = loss_of(network, sampler, batch)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -122,11 +126,11 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train llmtui's demo model.")
     parser.add_argument("-o", "--output", type=Path, default=Path("tui/llmtui/data/demo.gguf"))
-    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=1400)
     parser.add_argument("--tokens", type=int, default=3072, help="tokens per step")
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--muon-rate", type=float, default=0.02)
-    parser.add_argument("--layers", type=int, default=5)
+    parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--feed-forward", type=int, default=768)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)

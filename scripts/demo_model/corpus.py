@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent / "data"
 
 SHARE = {
-    "llmtui": 12, "key": 22, "reverse": 6, "pair": 9, "talk": 10, "poem": 14, "next": 8, "previous": 3, "source": 4,
-    "author": 3, "libai": 6, "riddle": 6, "code": 9, "shapes": 4, "story": 1.5, "terms": 4, "unknown": 15,
+    "llmtui": 12, "key": 22, "reverse": 6, "pair": 13, "talk": 10, "poem": 14, "next": 7, "previous": 2, "source": 2,
+    "author": 2, "libai": 6, "riddle": 6, "code": 9, "shapes": 4, "story": 1.5, "terms": 4, "unknown": 15,
 }  # fmt: skip
 """How often each group is drawn: what people ask first comes most, and what is long comes rarely."""
 
@@ -238,8 +238,9 @@ class Sampler:
                 return turn
 
     def system(self) -> str:
-        """One system message."""
-        return expand(self.rng.choice(self._systems), self.rng)
+        """One system message, now and then a long one."""
+        count = 1 if self.rng.random() < 0.8 else self.rng.randrange(2, 6)
+        return " ".join(expand(self.rng.choice(self._systems), self.rng) for _ in range(count))
 
     def ask(self, intent: Intent) -> str:
         """One wording of ``intent``, before it is roughened."""

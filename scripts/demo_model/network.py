@@ -19,7 +19,7 @@ class Shape:
 
     vocab: int
     hidden: int = 256
-    layers: int = 5
+    layers: int = 4
     heads: int = 4
     kv_heads: int = 2
     feed_forward: int = 768
