@@ -10,6 +10,7 @@ from llmtui.engines.llama.worker.loading import (
     context_params,
     kv_bytes_per_token,
     model_params,
+    uses_gpu,
 )
 from llmtui.engines.llama.worker.logs import LogCapture
 from llmtui.errors import ModelError
@@ -29,8 +30,7 @@ def check_memory(
     Raises:
         ModelError: it does not fit; the cause has both numbers.
     """
-    on_gpu = llama.llama_supports_gpu_offload() and runtime.gpu_layers != 0
-    if available_bytes is None or on_gpu:
+    if available_bytes is None or uses_gpu(runtime):
         return
     asked = asked_context(model, runtime)
     cells = asked * runtime.slots

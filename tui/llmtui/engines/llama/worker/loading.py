@@ -31,6 +31,8 @@ class OpenModel(msgspec.Struct, kw_only=True, eq=False):
         context_size: tokens a slot may hold; the cache has room for every slot's.
         abort: makes the decode that runs return 2.
         trimmable: part of a sequence can be cut off (not so for recurrent states).
+        abortable: a decode can be broken off without loss: llama.cpp polls the flag on the CPU only, and a recurrent
+            state would be left half updated.
         window: of sliding-window attention in tokens; 0 without.
         keep: objects that native code still points to.
     """
@@ -45,6 +47,7 @@ class OpenModel(msgspec.Struct, kw_only=True, eq=False):
     slots: int
     abort: AbortFlag
     trimmable: bool
+    abortable: bool
     recurrent: bool
     window: int
     keep: list[Any]
@@ -101,6 +104,11 @@ def open_weights(path: str, runtime: Runtime, logs: LogCapture, progress: Callab
     return model, callback
 
 
+def uses_gpu(runtime: Runtime) -> bool:
+    """Whether layers are offloaded."""
+    return bool(llama.llama_supports_gpu_offload()) and runtime.gpu_layers != 0
+
+
 def asked_context(model: Any, runtime: Runtime) -> int:
     """Tokens per slot that are wanted: the setting, or the trained context up to `DEFAULT_CONTEXT`."""
     return int(runtime.context or min(llama.llama_model_n_ctx_train(model) or DEFAULT_CONTEXT, DEFAULT_CONTEXT))
@@ -137,6 +145,7 @@ def open_context(model: Any, runtime: Runtime, logs: LogCapture) -> OpenModel:
         slots=runtime.slots,
         abort=abort,
         trimmable=not fixed,
+        abortable=not fixed and not uses_gpu(runtime),
         recurrent=bool(llama.llama_model_is_recurrent(model)),
         window=max(0, llama.llama_model_n_swa(model)),
         keep=[],

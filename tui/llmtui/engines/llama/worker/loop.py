@@ -15,9 +15,11 @@ from llmtui.engines.llama.worker.slots import Job, Prepared, Slot
 from llmtui.engines.llama.worker.tickets import Tickets
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
 
-CHUNK_SECONDS = 0.15
-"""Aim for one decode of prompt tokens: how long a cancel may wait where a decode cannot be broken off, how much work
-is lost where it can, and how long the other slots' tokens wait."""
+CHUNK_SECONDS = 0.3
+"""Aim for one decode of prompt tokens where it can be broken off: what a cancel loses, and how long the tokens of other
+slots wait. Shorter pieces cost speed: a 0.5B model on two cores evaluates 245 tok/s in pieces of 32, 320 of 96."""
+CHUNK_SECONDS_UNBROKEN = 0.15
+"""The same where a decode cannot be broken off: how long a cancel waits."""
 SMALLEST_CHUNK = 32
 FIRST_CHUNK = 64
 PROGRESS_NS = 50_000_000
@@ -44,6 +46,7 @@ class Loop:
         self._waiting: deque[Prepared] = deque()
         self._batch = Batch(model.batch, model.slots)
         self._chunk = min(FIRST_CHUNK, model.batch)
+        self._chunk_ns = 1e9 * (CHUNK_SECONDS if model.abortable else CHUNK_SECONDS_UNBROKEN)
 
     def run(self) -> None:
         """Decode while there is work, wait while there is none."""
@@ -161,10 +164,10 @@ class Loop:
             self._finish(slot, job, "context_full")
 
     def _adapt(self, tokens: int, elapsed_ns: int) -> None:
-        """Learn from a piece of a prompt how much fits into `CHUNK_SECONDS`."""
+        """Learn from a piece of a prompt how much fits into the time aimed at."""
         if tokens < min(SMALLEST_CHUNK, self._model.batch):
             return
-        fitting = int(tokens * CHUNK_SECONDS * 1e9 / max(1, elapsed_ns))
+        fitting = int(tokens * self._chunk_ns / max(1, elapsed_ns))
         rounded = fitting // SMALLEST_CHUNK * SMALLEST_CHUNK
         self._chunk = min(self._model.batch, max(SMALLEST_CHUNK, rounded))
 

@@ -80,8 +80,7 @@ def serve(commands: int, outbox: Outbox, renderer: Renderer) -> None:
     except LlmtuiError as error:
         outbox.send(LoadReply(failure_of(error)))
         os._exit(3)
-    if opened.model.trimmable:
-        # An aborted decode leaves a recurrent state half updated; those are cancelled between decodes only.
+    if opened.model.abortable:
         tickets.use(opened.model.abort)
     loop = Loop(opened.model, opened.vocabulary, tickets, outbox)
     clerk = Clerk(
