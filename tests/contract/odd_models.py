@@ -10,7 +10,7 @@ WIDTH = 64
 TEMPLATE = "{% for m in messages %}{{ m.role + ':' + m.content + '\n' }}{% endfor %}{{ 'assistant:' }}"
 
 
-def _writer(path: Path, architecture: str) -> gguf.GGUFWriter:
+def _writer(path: Path, architecture: str, *, template: str = TEMPLATE, adds_bos: bool = False) -> gguf.GGUFWriter:
     writer = gguf.GGUFWriter(path, architecture)
     # Bytes first, as GPT-2 writes them, then words that no merge makes: what is generated is readable.
     bytes_ = [chr(code) for code in range(0x21, 0x7F)] + [chr(0x100 + code) for code in range(0x100)]
@@ -22,8 +22,9 @@ def _writer(path: Path, architecture: str) -> gguf.GGUFWriter:
     writer.add_token_types([gguf.TokenType.NORMAL] * (VOCABULARY - 1) + [gguf.TokenType.CONTROL])
     writer.add_token_merges(["Ġ w"])
     writer.add_eos_token_id(VOCABULARY - 1)
-    writer.add_add_bos_token(value=False)
-    writer.add_chat_template(TEMPLATE)
+    writer.add_bos_token_id(VOCABULARY - 1)
+    writer.add_add_bos_token(value=adds_bos)
+    writer.add_chat_template(template)
     writer.add_context_length(2048)
     writer.add_embedding_length(WIDTH)
     writer.add_vocab_size(VOCABULARY)
@@ -51,10 +52,10 @@ class _Random:
         self._writer.add_tensor(name, np.full(shape, value, dtype=np.float32))
 
 
-def write_mamba(path: Path) -> Path:
+def write_mamba(path: Path, *, template: str = TEMPLATE, adds_bos: bool = False) -> Path:
     """Two layers with a state of fixed size: nothing of it can be cut off."""
     inner, state, rank, kernel = 2 * WIDTH, 16, 4, 4
-    writer = _writer(path, "mamba")
+    writer = _writer(path, "mamba", template=template, adds_bos=adds_bos)
     writer.add_block_count(2)
     writer.add_feed_forward_length(0)
     writer.add_head_count(0)
@@ -78,6 +79,33 @@ def write_mamba(path: Path) -> Path:
         tensors.ones(f"{block}.ssm_a", inner, state, value=-1.0)
         tensors.ones(f"{block}.ssm_d", inner)
         tensors.add(f"{block}.ssm_out.weight", WIDTH, inner)
+    return _finish(writer, path)
+
+
+def write_bert(path: Path) -> Path:
+    """One layer of an embedding model: it loads, but generates nothing."""
+    writer = _writer(path, "bert")
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(2 * WIDTH)
+    writer.add_head_count(2)
+    writer.add_layer_norm_eps(1e-6)
+    writer.add_causal_attention(value=False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    writer.add_token_type_count(1)
+    tensors = _Random(writer)
+    tensors.add("token_embd.weight", VOCABULARY, WIDTH)
+    tensors.add("token_types.weight", 1, WIDTH)
+    tensors.add("position_embd.weight", 2048, WIDTH)
+    for norm in ("token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm"):
+        tensors.ones(f"{norm}.weight", WIDTH)
+        tensors.ones(f"{norm}.bias", WIDTH, value=0.0)
+    for name in ("attn_q", "attn_k", "attn_v", "attn_output"):
+        tensors.add(f"blk.0.{name}.weight", WIDTH, WIDTH)
+        tensors.ones(f"blk.0.{name}.bias", WIDTH, value=0.0)
+    tensors.add("blk.0.ffn_up.weight", 2 * WIDTH, WIDTH)
+    tensors.ones("blk.0.ffn_up.bias", 2 * WIDTH, value=0.0)
+    tensors.add("blk.0.ffn_down.weight", WIDTH, 2 * WIDTH)
+    tensors.ones("blk.0.ffn_down.bias", WIDTH, value=0.0)
     return _finish(writer, path)
 
 

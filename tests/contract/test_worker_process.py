@@ -1,6 +1,7 @@
 """The worker as a process: bad files, deaths, and nothing left behind."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from odd_models import write_bert
 from test_engine_contract import QUESTION, play, request
 
 from llmtui.domain.events import Delta, Failed, LoadEvent, LoadProgress
@@ -66,7 +68,10 @@ def gone(pid: int) -> bool:
 
 async def ended(pids: list[int]) -> None:
     """Wait until no process of these runs any more."""
-    processes = [psutil.Process(pid) for pid in pids if not gone(pid)]
+    processes = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            processes.append(psutil.Process(pid))
     _, alive = await asyncio.to_thread(psutil.wait_procs, processes, timeout=20)
     assert all(gone(process.pid) for process in alive)
 
@@ -131,6 +136,10 @@ async def test_an_unknown_architecture(tmp_path: Path, demo: Path) -> None:
 async def test_a_vocabulary_without_weights(tmp_path: Path, make_gguf: MakeGguf) -> None:
     path = make_gguf("llama-tiny", "f16", tmp_path / "m.gguf", vocab_only=True)
     assert "vocabulary" in (await load_error(path)).title
+
+
+async def test_an_embedding_model(tmp_path: Path) -> None:
+    assert "cannot chat" in (await load_error(write_bert(tmp_path / "m.gguf"))).title
 
 
 async def test_a_context_larger_than_memory(demo: Path) -> None:
@@ -218,6 +227,16 @@ async def test_close_while_loading(make_gguf: MakeGguf, tmp_path: Path) -> None:
     await engine.close()
     with pytest.raises(EngineError):
         await loading(engine, events)
+    assert not psutil.pid_exists(engine._worker.pid or 0)
+
+
+async def test_close_while_the_worker_starts(demo: Path) -> None:
+    engine = LlamaEngine("m", str(demo), Runtime(context=512))
+    task = asyncio.create_task(loading(engine))
+    await asyncio.sleep(0)
+    await engine.close()
+    with pytest.raises(EngineError):
+        await task
     assert not psutil.pid_exists(engine._worker.pid or 0)
 
 

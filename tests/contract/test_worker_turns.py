@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from odd_models import TEMPLATE, write_mamba
 from test_engine_contract import GREEDY, QUESTION, finish_of, play, request, text_of
 
 from llmtui.domain.events import Delta, Failed, Finished, PrefillProgress, Timings
@@ -215,9 +216,15 @@ async def test_without_a_template_the_fallback_is_told(open_worker, make_gguf: M
         assert finish_of(await play(engine, request())).reason == "length"
 
 
-async def test_a_begin_token_is_not_doubled(open_worker, demo: Path) -> None:
-    async with open_worker(demo) as engine:
-        assert timings_of(await play(engine, request())).bos_count in {0, 1}
+@pytest.mark.parametrize(
+    ("printed", "adds_bos", "count"), [(0, False, 0), (1, False, 1), (0, True, 1), (1, True, 1), (2, True, 2)]
+)
+async def test_a_begin_token_is_not_doubled_by_us_and_told_when_the_template_does(
+    open_worker, tmp_path: Path, printed: int, adds_bos: bool, count: int
+) -> None:
+    path = write_mamba(tmp_path / "m.gguf", template="{{ bos_token }}" * printed + TEMPLATE, adds_bos=adds_bos)
+    async with open_worker(path) as engine:
+        assert timings_of(await play(engine, request())).bos_count == count
 
 
 async def test_questions_to_a_worker_that_died_are_answered(open_worker, demo: Path) -> None:

@@ -79,10 +79,16 @@ class LlamaEngine:
             ModelError: the file is missing, damaged, unsupported, or does not fit.
             EngineError: the worker cannot be started, or `close` was called meanwhile.
         """
-        if self._started or self._closed:
-            raise _closed_error()
+        if self._started:
+            raise EngineError("The model was loaded before", cause="an engine loads once", remedy="Open a new one.")
+        self._check_open()
         self._started = True
         await self._worker.start()
+        try:
+            self._check_open()
+        except EngineError:
+            await self._worker.stop()
+            raise
         self._worker.send(self._load_command)
         while True:
             event = await self._loading.get()
@@ -146,6 +152,10 @@ class LlamaEngine:
         self._closed = True
         await self._worker.stop()
         self._fail_all(failure_of(_closed_error()))
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise _closed_error()
 
     async def _ask(self, command: Count | Tokenise, id_: str, answer: type[AnswerT]) -> AnswerT:
         if not self.alive:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from llmtui.domain.text import visible_line
 from llmtui.engines.llama.deaths import kernel_oom_kills
-from llmtui.engines.llama.wire import Command, Reply, encode, reply_reader
+from llmtui.engines.llama.wire import Command, Reply, Shutdown, encode, reply_reader
 from llmtui.errors import EngineError
 
 LOG_LINES = 200
@@ -115,9 +115,10 @@ class WorkerProcess:
             self._commands.write(frame)
 
     async def stop(self) -> None:
-        """End it and wait for its end: by the closed pipe, and if that does not help within a second by force."""
+        """Tell it to end and wait for that; after a second, by force."""
         if self._process is None or self._watch is None:
             return
+        self.send(Shutdown())
         if self._commands is not None:
             self._commands.close()
         done, _ = await asyncio.wait([self._watch], timeout=EXIT_SECONDS)

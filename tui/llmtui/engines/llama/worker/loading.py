@@ -131,13 +131,20 @@ def open_context(model: Any, runtime: Runtime, logs: LogCapture) -> OpenModel:
             cause=_best_line(logs) or f"{granted:,} tokens in {runtime.slots} slots",
             remedy="Ask for a smaller context, or close other programs.",
         )
+    memory = llama.llama_get_memory(context)
+    if not memory or llama.llama_model_has_encoder(model):
+        raise ModelError(
+            "This kind of model cannot chat",
+            cause="it encodes whole texts, for embeddings or translation, and does not continue them",
+            remedy="Choose a model that generates text.",
+        )
     abort = AbortFlag()
     llama.llama_set_abort_callback(context, abort.callback, abort.data)
     fixed = bool(llama.llama_model_is_recurrent(model) or llama.llama_model_is_hybrid(model))
     return OpenModel(
         model=model,
         context=context,
-        memory=llama.llama_get_memory(context),
+        memory=memory,
         context_size=granted,
         trained_context=trained if trained > 0 else None,
         threads=threads,
