@@ -1,5 +1,8 @@
 """The program's window: themes, screens on top of the chat, and leaving in order."""
 
+import asyncio
+import contextlib
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +15,7 @@ from llmtui.app.actions import ACTIONS, Action, bindings, resolve
 from llmtui.app.screens.chat import ChatScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from textual.command import Provider
 
@@ -43,6 +46,7 @@ class LlmtuiApp(App[None], inherit_bindings=False):
     TITLE = "llmtui"
     CSS = """
     CommandPalette SearchIcon { display: none; }
+    Toast { padding: 0 1; width: auto; max-width: 60; }
     CommandPalette CommandList { scrollbar-size-vertical: 1; }
     """
     COMMANDS: ClassVar["set[type[Provider] | Callable[[], type[Provider]]]"] = {_palette}
@@ -74,6 +78,22 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         if not isinstance(screen, ChatScreen):
             raise TypeError("the lowest screen is the chat")
         return screen
+
+    def on_mount(self) -> None:
+        """Leave in order when the system asks to, or when the terminal goes away."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not on this system or thread
+            loop.add_signal_handler(signal.SIGTERM, self._leave, self.action_quit)
+            loop.add_signal_handler(signal.SIGHUP, self._leave, self._hang_up)
+
+    def _leave(self, way: "Callable[[], Coroutine[object, object, None]]") -> None:
+        self.run_worker(way(), exit_on_error=False)
+
+    async def _hang_up(self) -> None:
+        """Put everything away, then end at once: restoring a terminal that is gone would wait for ever."""
+        await self.chat.shut_down()
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGHUP)
 
     def fit_to(self, width: int, height: int) -> None:
         """Cover the screen with a plain message while the terminal is too small for it."""
