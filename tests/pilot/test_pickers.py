@@ -64,10 +64,11 @@ async def test_a_path_can_be_typed(stage: Stage, tmp_path):
     async with stage.run() as screen:
         await screen.pilot.press("ctrl+o")
         await screen.see("1 model")
-        screen.app.screen.query_one("#filter").value = str(tmp_path / "nothing.gguf")
+        screen.app.screen.query_one("#filter").value = str(tmp_path / "\x1b[2Jnothing.gguf")
         await screen.pilot.press("enter")
         await screen.see("nothing.gguf")
         await screen.until(lambda: screen.app.screen.query_one("#remark").has_class("-error"))
+        assert "\x1b" not in screen.text
         screen.app.screen.query_one("#filter").value = str(other)
         await screen.pilot.press("enter")
         await screen.until(lambda: len(stage.opened) == 2 and screen.controller.loading is None)

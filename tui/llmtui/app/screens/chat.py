@@ -149,6 +149,7 @@ class ChatScreen(Screen[None]):
         self._transcript.end_stream(entry or streamed)
         if entry is None:
             self.show_entries([other for other in self._transcript.entries if other.id != streamed.id])
+        self._count_later(self._draft)
 
     def give_back(self, text: str) -> None:
         """Put text that could not be sent before what is being typed."""

@@ -14,6 +14,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 from textual.worker import Worker, WorkerState
 
+from llmtui.app import format as fmt
 from llmtui.app.widgets.table import Column, Row, heading, lay_out, line
 
 Choice = TypeVar("Choice")
@@ -90,10 +91,10 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         self._refill()
 
     def remark(self, text: str, *, error: bool = False) -> None:
-        """Set the line below the list."""
+        """Set the line below the list; it may name files, so control characters are made visible."""
         remark = self.query_one("#remark", Static)
         remark.set_class(error, "-error")
-        remark.update(text)
+        remark.update(fmt.name(text))
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show an error that background work did not foresee, instead of a traceback."""
