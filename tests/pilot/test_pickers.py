@@ -1,6 +1,7 @@
 """Choosing a model and going back to a chat, with the keyboard only."""
 
 from pilot.conftest import POEM, Stage
+from textual.events import Paste
 from textual.widgets import OptionList
 
 from llmtui.app.screens.history import HistoryScreen
@@ -64,15 +65,28 @@ async def test_a_path_can_be_typed(stage: Stage, tmp_path):
     async with stage.run() as screen:
         await screen.pilot.press("ctrl+o")
         await screen.see("1 model")
-        screen.app.screen.query_one("#filter").value = str(tmp_path / "\x1b[2Jnothing.gguf")
+        screen.app.screen.query_one("#filter").value = str(tmp_path / "nothing.gguf")
         await screen.pilot.press("enter")
         await screen.see("nothing.gguf")
         await screen.until(lambda: screen.app.screen.query_one("#remark").has_class("-error"))
-        assert "\x1b" not in screen.text
         screen.app.screen.query_one("#filter").value = str(other)
         await screen.pilot.press("enter")
         await screen.until(lambda: len(stage.opened) == 2 and screen.controller.loading is None)
         assert screen.controller.model.path == str(other)
+
+
+async def test_control_characters_reach_neither_the_filter_nor_the_remark(stage: Stage):
+    async with stage.run() as screen:
+        await screen.pilot.press("ctrl+o")
+        await screen.see("1 model")
+        picker = screen.app.screen
+        picker.remark("no such file: a\x1b[2Jb", error=True)
+        await screen.see("a␛[2Jb")
+        field = picker.query_one("#filter")
+        field.post_message(Paste("x\x1b[2J"))
+        await screen.pilot.press("y")
+        assert field.value == "y"
+        assert "\x1b" not in screen.text
 
 
 async def test_another_model_can_be_chosen_while_one_loads(stage: Stage):

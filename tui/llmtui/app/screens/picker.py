@@ -18,6 +18,8 @@ from llmtui.app import format as fmt
 from llmtui.app.widgets.table import Column, Row, heading, lay_out, line
 
 Choice = TypeVar("Choice")
+_PRINTABLE = r"[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*"
+"""What the filter takes: a paste may hold anything, and an input line writes it to the terminal as it is."""
 
 
 class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
@@ -66,7 +68,7 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         """Filter, headings, list, remark."""
         with Vertical(id="box") as box:
             box.border_title = Content(self._title)
-            filter_input = Input(placeholder=self._placeholder, id="filter", compact=True)
+            filter_input = Input(placeholder=self._placeholder, id="filter", compact=True, restrict=_PRINTABLE)
             filter_input.cursor_blink = False
             yield filter_input
             yield Static(id="heading", markup=False)
