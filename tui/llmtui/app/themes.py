@@ -6,6 +6,17 @@ from textual.theme import Theme
 
 from llmtui.errors import ConfigError
 
+
+def _scrollbar(*, thumb: str, track: str) -> dict[str, str]:
+    names = (
+        "scrollbar-background",
+        "scrollbar-background-hover",
+        "scrollbar-background-active",
+        "scrollbar-corner-color",
+    )
+    return {"scrollbar": thumb, **dict.fromkeys(names, track)}
+
+
 DARK = Theme(
     name="llmtui-dark",
     primary="#7fa7d4",
@@ -19,7 +30,12 @@ DARK = Theme(
     surface="#1a1d22",
     panel="#22262d",
     dark=True,
-    variables={"text-muted": "#8d95a1", "border": "#363c46", "input-cursor-background": "#d8dce3"},
+    variables={
+        "text-muted": "#8d95a1",
+        "border": "#363c46",
+        "input-cursor-background": "#d8dce3",
+        **_scrollbar(thumb="#363c46", track="#1a1d22"),
+    },
 )
 
 LIGHT = Theme(
@@ -35,7 +51,12 @@ LIGHT = Theme(
     surface="#f3f1ec",
     panel="#e8e5de",
     dark=False,
-    variables={"text-muted": "#666c76", "border": "#cfcbc2", "input-cursor-background": "#24282e"},
+    variables={
+        "text-muted": "#666c76",
+        "border": "#cfcbc2",
+        "input-cursor-background": "#24282e",
+        **_scrollbar(thumb="#cfcbc2", track="#f3f1ec"),
+    },
 )
 
 THEMES = (DARK, LIGHT)
