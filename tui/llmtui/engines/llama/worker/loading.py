@@ -21,6 +21,7 @@ DEFAULT_CONTEXT = 8192
 KV_ELEMENT_BYTES = 2
 LARGEST_CONTEXT = 2**31 - 1024
 _MAGIC = b"GGUF"
+_NO_HEADER = "failed to load model from"
 _DOWNLOAD_AGAIN = "Download the file again, or take another one."
 
 
@@ -200,7 +201,8 @@ def load_error(logs: LogCapture) -> ModelError:
             cause=cause,
             remedy="Update llama-cpp-python, or choose a model of another family.",
         )
-    if any(words in low for words in ("file bounds", "corrupted or incomplete", "read tensor", "unexpectedly reached")):
+    no_header = any(_NO_HEADER in line for line in logs.errors)
+    if no_header or any(words in low for words in ("file bounds", "corrupted or incomplete", "unexpectedly reached")):
         return ModelError("The model file is damaged or cut off", cause=cause, remedy=_DOWNLOAD_AGAIN)
     if "allocate" in low or "bad_alloc" in low or "out of memory" in low:
         return ModelError(
@@ -214,12 +216,12 @@ def load_error(logs: LogCapture) -> ModelError:
 
 
 def _best_line(logs: LogCapture) -> str:
-    """The line at error level that says most: the exception's own words, else the first complaint."""
+    """The line at error level that says most: the exception's own words, unless they only name the file."""
     lines = [visible_line(line) for line in logs.errors]
     for line in lines:
-        if "error loading model" in line:
-            said = line.partition("error loading model")[2].partition(":")[2].strip()
-            return said or line
+        said = line.partition("error loading model")[2].partition(":")[2].strip()
+        if said and _NO_HEADER not in said:
+            return said
     return lines[0] if lines else ""
 
 

@@ -151,8 +151,7 @@ class Slot:
             if count < len(self.tokens):
                 del self.tokens[count:]
             return count
-        llama.llama_memory_seq_rm(self._model.memory, self.index, -1, -1)
-        del self.tokens[:]
+        self.keep_nothing()
         return 0
 
     def resynchronise(self) -> None:
