@@ -71,7 +71,11 @@ class Terminal(PtyProgram):
         self.wait_for(lambda: text in self.text, seconds, f"{text!r} on the screen\n{self.text}\n")
 
     def workers(self) -> list[psutil.Process]:
-        """The model processes of this program."""
+        """The model processes of this program, without their own helpers."""
+        return psutil.Process(self.pid).children()
+
+    def family(self) -> list[psutil.Process]:
+        """Every process this program has started, directly or not."""
         return psutil.Process(self.pid).children(recursive=True)
 
     def is_running(self) -> bool:

@@ -48,7 +48,7 @@ def test_quitting_leaves_no_worker_and_history_reopens_the_chat(greedy_user: dic
         screen.see("^O")
         screen.ask("What is llmtui?")
         screen.wait_for(lambda: bool(records(greedy_user, "turn")), 60, "the turn")
-        workers = screen.workers()
+        workers = screen.family()
         assert workers
         screen.press("ctrl+q")
         screen.wait_for(lambda: not screen.is_running(), 10, "the end of the program")
@@ -58,7 +58,7 @@ def test_quitting_leaves_no_worker_and_history_reopens_the_chat(greedy_user: dic
         screen.press("ctrl+g")
         screen.see("What is llmtui?")
         screen.press("enter")
-        screen.see("tok/s")
+        screen.wait_for(lambda: "History" not in screen.text, 20, "the chat")
         screen.ask("谁写了《静夜思》？")
         screen.wait_for(lambda: len(records(greedy_user, "turn")) == 2, 60, "the second turn")
         assert len(records(greedy_user, "chat")) == 1

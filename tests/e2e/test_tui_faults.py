@@ -18,7 +18,7 @@ ENDLESS = "[sampling]\nseed = 1\nignore_eos = true\n\n[runtime]\ncontext = 32768
 def babbler(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of random weights, which never stops."""
     path = tmp_path_factory.mktemp("models") / "babbler.gguf"
-    make("llama-tiny", "q8_0", path)
+    make("llama-tiny", "q8_0", path, context=65536)
     return path
 
 
@@ -60,7 +60,7 @@ def test_a_killed_worker_is_reported_and_reloaded(talking: Terminal, talker: dic
 def test_a_killed_program_leaves_no_worker_and_loses_at_most_a_second(
     talking: Terminal, talker: dict[str, str], babbler: Path
 ) -> None:
-    workers = talking.workers()
+    workers = talking.family()
     os.kill(talking.pid, signal.SIGKILL)
     assert not psutil.wait_procs(workers, timeout=5)[1]
     saved = "".join(str(record["text"]) for record in records(talker, "partial"))
@@ -71,6 +71,7 @@ def test_a_killed_program_leaves_no_worker_and_loses_at_most_a_second(
         screen.see("talk")
         screen.press("enter")
         screen.see("interrupted")
+        screen.wait_for(lambda: "History" not in screen.text, 20, "the chat")
         screen.ask("go on")
         screen.wait_for(lambda: len({record["id"] for record in records(talker, "partial")}) == 2, 60, "the next turn")
     assert "".join(str(r["text"]) for r in records(talker, "partial")).startswith(saved)

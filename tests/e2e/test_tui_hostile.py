@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from e2e.terminal import terminal
-from llmtui.store.transcripts import TranscriptWriter
+from llmtui.store.transcript_writer import TranscriptWriter
 
 from llmtui.domain.messages import Message
 from llmtui.domain.transcript import ChatRecord, MessageRecord
