@@ -12,12 +12,12 @@ import time
 from statistics import median
 
 from bench_common import half_billion
-from llmtui.engines.llama.client import LlamaEngine
 
 from llmtui.domain.events import Finished, PrefillProgress
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.engines.base import GenerateRequest
+from llmtui.engines.llama.client import LlamaEngine
 
 DELAY_S = 0.5
 

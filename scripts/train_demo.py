@@ -33,10 +33,10 @@ from demo_model.optimizer import Muon
 from demo_model.tokens import train_bpe
 
 VOCABULARY = 3072
-LENGTHS = (((128, 3), (192, 4), (384, 2)), ((192, 4), (384, 4), (768, 3), (2048, 2)))
+LENGTHS = (((128, 3), (192, 4), (384, 2)), ((192, 4), (384, 4), (768, 3), (2048, 1.5)))
 """Row lengths and how often each is drawn, first and then: what to answer is learned on short rows,
 which are cheap, and that it holds in long chats on long ones."""
-LONG_FROM = 0.4
+LONG_FROM = 0.5
 """Part of the training after which rows are long."""
 
 
@@ -126,9 +126,9 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train llmtui's demo model.")
     parser.add_argument("-o", "--output", type=Path, default=Path("tui/llmtui/data/demo.gguf"))
-    parser.add_argument("--steps", type=int, default=1400)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--tokens", type=int, default=3072, help="tokens per step")
-    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--rate", type=float, default=1e-2)
     parser.add_argument("--muon-rate", type=float, default=0.02)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--feed-forward", type=int, default=768)

@@ -254,13 +254,13 @@ class Sampler:
         return Turn(roughen(text, lang, self.rng, polite=polite), intent.say, intent.id)
 
     def _pair(self, name: str) -> Turn:
-        """Two questions in one; the answer holds both answers in the order asked."""
+        """Two questions in one, what llmtui is or a key and another key; the answers in the order asked."""
         lang = name.removeprefix("pair.")
-        pool = [i for g in ("llmtui", "key") for i in self.groups[g] if i.lang == lang]
-        first = self.rng.choice(
-            [i for i in pool if i.id.endswith(("what_is", "can_do"))] if self.rng.random() < 0.4 else pool
-        )
-        second = self.rng.choice([i for i in pool if i.id != first.id])
+        first, second = self.rng.sample([i for i in self.groups["key"] if i.lang == lang], 2)
+        if self.rng.random() < 0.7:
+            first = self._intents[f"fact.{lang}.{self.rng.choice(['what_is', 'what_is', 'can_do'])}"]
+            if self.rng.random() < 0.2:
+                first, second = second, first
         a, b = (strip_mark(self.ask(i)) for i in (first, second))
         text = self.rng.choice(_JOIN[lang]).format(a=a, b=b, B=b[:1].upper() + b[1:])
         return Turn(roughen(text, lang, self.rng), f"{first.say}{' ' if lang == 'en' else ''}{second.say}", name)

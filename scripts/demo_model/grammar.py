@@ -82,16 +82,16 @@ def roughen(text: str, lang: Lang, rng: Random, *, polite: bool = True) -> str:
 
 def _case(text: str, rng: Random) -> str:
     dice = rng.random()
-    if dice < 0.05:
+    if dice < 0.03:
         return text.upper()
     if dice < 0.17:
         return text.lower()
-    return text.title() if dice < 0.19 else text
+    return text.title() if dice < 0.18 else text
 
 
 def _slip(text: str, rng: Random) -> str:
     """Now and then two Latin letters swapped, or one lost; never in Chinese, where one changes the word."""
-    if rng.random() > 0.05 or len(text) < 12:
+    if rng.random() > 0.03 or len(text) < 12:
         return text
     spots = [i for i in range(2, len(text) - 2) if text[i : i + 2].isascii() and text[i : i + 2].isalpha()]
     if not spots:

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from e2e.terminal import terminal
-from llmtui.store.transcript_writer import TranscriptWriter
 
 from llmtui.domain.messages import Message
 from llmtui.domain.transcript import ChatRecord, MessageRecord
+from llmtui.store.transcript_writer import TranscriptWriter
 
 CLIPBOARD = "\x1b]52;c;aGFja2Vk\x07"
 CLEAR = "\x1b[2J\x1b[31m"
