@@ -15,12 +15,6 @@ from make_gguf import make
 from llmtui.domain.metrics import METRIC_KEYS
 
 
-@pytest.fixture(scope="module")
-def babbler(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model with random weights: it seldom ends by itself."""
-    return make("llama-tiny", "f16", tmp_path_factory.mktemp("models") / "babbler.gguf")
-
-
 def test_the_demo_recites(user: dict[str, str]) -> None:
     done = llmtui(user, "ask", "-m", "demo", "--temperature", "0", RECITE)
     assert done.stdout.decode() == POEM + "\n"
@@ -92,7 +86,7 @@ def test_the_configuration_gives_the_defaults(user: dict[str, str], babbler: Pat
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_an_interrupt_keeps_the_partial_answer_and_leaves_no_worker(
-    user: dict[str, str], babbler: Path, *, as_json: bool
+    talker: dict[str, str], babbler: Path, *, as_json: bool
 ) -> None:
     flags = ["--json"] if as_json else []
     process = subprocess.Popen(
@@ -100,7 +94,7 @@ def test_an_interrupt_keeps_the_partial_answer_and_leaves_no_worker(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(user),
+        env=environment(talker),
         bufsize=0,
     )
     assert process.stdout is not None
@@ -138,13 +132,13 @@ def wait_for_a_busy_worker(process: "subprocess.Popen[bytes]") -> None:
     pytest.fail("the command ended before it could be interrupted")
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(user: dict[str, str], babbler: Path) -> None:
+def test_a_reader_that_goes_away_ends_it_quietly(talker: dict[str, str], babbler: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "llmtui", "ask", "-m", str(babbler), "--temperature", "1.5", "go on and on"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=environment(user),
+        env=environment(talker),
     )
     assert process.stdout is not None
     assert process.stderr is not None

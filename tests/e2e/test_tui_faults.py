@@ -9,23 +9,6 @@ from resource import RLIMIT_FSIZE
 import psutil
 import pytest
 from e2e.terminal import Terminal, records, terminal
-from make_gguf import make
-
-ENDLESS = "[sampling]\nseed = 1\nignore_eos = true\n\n[runtime]\ncontext = 32768\n"
-
-
-@pytest.fixture(scope="module")
-def babbler(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model of random weights, which never stops."""
-    path = tmp_path_factory.mktemp("models") / "babbler.gguf"
-    make("llama-tiny", "q8_0", path, context=65536)
-    return path
-
-
-@pytest.fixture
-def talker(user: dict[str, str]) -> dict[str, str]:
-    (Path(user["LLMTUI_CONFIG_DIR"]) / "config.toml").write_text(ENDLESS, encoding="utf-8")
-    return user
 
 
 @pytest.fixture
