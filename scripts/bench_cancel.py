@@ -8,6 +8,7 @@ Run: .venv/bin/python scripts/bench_cancel.py [--repeats 5] [--tokens 8000]
 
 import argparse
 import asyncio
+import contextlib
 import time
 from statistics import median
 
@@ -56,9 +57,11 @@ async def once(engine: LlamaEngine, prompt: str, number: int) -> tuple[float, in
     await cancelling
     cached = 0
     again = GenerateRequest(id=f"again-{number}", messages=messages, sampling=Sampling(max_tokens=1))
-    async for event in engine.generate(again):
-        if isinstance(event, PrefillProgress) and not cached:
-            cached = event.cached
+    async with contextlib.aclosing(engine.generate(again)) as events:
+        async for event in events:
+            if isinstance(event, PrefillProgress):
+                cached = event.cached
+                break
     return (idle_ns - cancelled_ns) / 1e6, total, done, cached
 
 
