@@ -51,6 +51,11 @@ class ModelHost:
         return self._engine.loaded if self._engine else None
 
     @property
+    def alive(self) -> bool:
+        """Whether a turn can be sent now."""
+        return self._engine is not None and self._engine.alive
+
+    @property
     def loading(self) -> bool:
         """Whether a model is being opened."""
         return self._loading
@@ -100,6 +105,10 @@ class ModelHost:
         async with closing(self.load(self._info)) as events:
             async for event in events:
                 yield event
+
+    async def give_up(self) -> None:
+        """End an engine that does not answer, by force after a second; its turn fails, and `reload` opens it again."""
+        await self._close_engine()
 
     async def close(self) -> None:
         """Unload the model; safe to call twice."""
