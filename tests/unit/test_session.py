@@ -46,6 +46,17 @@ class SpyEngine(ScriptedEngine):
 
 
 @pytest.fixture
+def real_host() -> None:
+    """Asked for by the tests that look at this machine."""
+
+
+@pytest.fixture(autouse=True)
+def _a_quiet_host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "real_host" not in request.fixturenames:
+        monkeypatch.setattr("llmtui.probes.host.read_host", lambda _pid: READING)
+
+
+@pytest.fixture
 def folders(tmp_path: Path) -> Folders:
     return Folders(config_dir=tmp_path / "c", data_dir=tmp_path / "d", cache_dir=tmp_path / "cache")
 
@@ -69,14 +80,12 @@ class Bench:
         return self.engine
 
     def new(self, system: str | None = None) -> ChatSession:
-        session = ChatSession.new(
-            self.host, self.folders, sampling=Sampling(seed=1), system=system, readings=lambda: READING
-        )
+        session = ChatSession.new(self.host, self.folders, sampling=Sampling(seed=1), system=system)
         self.sessions.append(session)
         return session
 
     def reopen(self, path: Path) -> ChatSession:
-        session = ChatSession.reopen(self.host, self.folders, path, sampling=Sampling(), readings=lambda: READING)
+        session = ChatSession.reopen(self.host, self.folders, path, sampling=Sampling())
         self.sessions.append(session)
         return session
 
@@ -359,6 +368,63 @@ async def test_without_a_model_the_question_is_kept_and_the_remedy_told(bench: B
     assert contents(session)[-1] == ("assistant", "yes it is")
 
 
+async def test_a_model_that_came_while_the_question_was_written_answers_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = threading.Event()
+    real = os.fsync
+
+    def slow(fd: int) -> None:
+        written.wait(10)
+        real(fd)
+
+    monkeypatch.setattr("llmtui.store.transcript_writer.os.fsync", slow)
+    session = bench.new()
+    task = asyncio.create_task(ask(session))
+    await until(lambda: session.running is not None)
+    await bench.load(SHORT)
+    written.set()
+
+    assert isinstance((await task)[-1], Finished)
+
+
+async def test_what_can_be_asked_again(bench: Bench) -> None:
+    session = bench.new()
+    assert session.unanswered == ()
+    await ask(session, "one")
+    assert [message.content for message in session.unanswered] == ["one"]
+    await bench.load(ScriptedTurn(tokens=("half",), dies=True))
+    [_ async for _ in session.resend()]
+    assert contents(session)[-1] == ("assistant", "half")
+    assert [message.content for message in session.unanswered] == ["one"]
+    await bench.load(SHORT)
+    [_ async for _ in session.resend()]
+    assert session.unanswered == ()
+
+
+async def test_a_turn_that_outlives_the_session_ends_quietly_and_loses_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("llmtui.services.session.CLOSE_S", 0.01)
+    engine = await bench.load(ENDLESS)
+    session = bench.new()
+    events = session.send("go")
+    async for event in events:
+        if isinstance(event, Delta):
+            break
+
+    async def deaf(_request_id: str) -> None:
+        return
+
+    monkeypatch.setattr(engine, "cancel", deaf)
+    await session.close()
+    await events.aclose()
+
+    last = read_transcript(session.path).conversation[-1]
+    assert last.content
+    assert last.error == INTERRUPTED
+
+
 async def test_empty_text_and_a_second_turn_are_refused(bench: Bench) -> None:
     await bench.load(ENDLESS)
     session = bench.new()
@@ -469,7 +535,25 @@ async def test_a_disk_that_hangs_does_not_hold_the_turn(bench: Bench, monkeypatc
     assert read_transcript(session.path).conversation == session.messages
 
 
-async def test_without_a_profiler_the_session_looks_at_the_worker_itself(bench: Bench) -> None:
+async def test_the_figures_of_a_turn_come_from_looks_at_its_two_ends(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter((1_000, 3_500))
+
+    def look(pid: int | None) -> HostReading:
+        assert pid == 1
+        return HostReading(t_ns=0, gpu=GpuReading(energy_mj=next(looks)))
+
+    monkeypatch.setattr("llmtui.probes.host.read_host", look)
+    await bench.load(SHORT)
+    session = bench.new()
+    await ask(session)
+
+    assert session.turns[0].metrics.energy_j == 2.5
+
+
+@pytest.mark.usefixtures("real_host")
+async def test_the_session_looks_at_the_worker_itself(bench: Bench) -> None:
     model = LoadedModel(
         name="tiny", description="", engine="scripted", engine_build="1", context_size=64, pid=os.getpid()
     )

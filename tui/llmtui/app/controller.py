@@ -19,12 +19,9 @@ from llmtui.app.widgets.transcript_view import Entry
 from llmtui.domain.events import Failed, TurnEvent
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.snapshot import ProfilerSnapshot, build_snapshot
-from llmtui.errors import LlmtuiError
+from llmtui.errors import EngineError, LlmtuiError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from llmtui.domain.metrics import HostReading
     from llmtui.services.profiler import Profiler
     from llmtui.services.session import ChatSession
     from llmtui.services.wiring import Services
@@ -32,8 +29,12 @@ if TYPE_CHECKING:
 HISTORY = 64
 """Decode rates kept for the sparkline, two a second."""
 CANCEL_AGAIN_S = 0.1
-CLOSE_S = 5.0
-"""A turn that does not end in this time is left to the engine's end."""
+STOP_S = 3.0
+"""An engine that does not end its turn in this time after it was asked to is ended by force."""
+LEAVE_S = 3.0
+"""For everything that is put away when the program ends, the second included in which an engine may end itself."""
+LEAVING_STOP_S = 1.0
+"""What of it an engine has to end its turn."""
 
 
 class ChatController:
@@ -56,6 +57,7 @@ class ChatController:
         self._loader = Loader(services, changed=self._load_changed, failed=self._show_error)
         self._turn_over = asyncio.Event()
         self._turn_over.set()
+        self._hung = False
         self._numbers = iter(range(1, 1 << 62))
 
     # What the screen asks
@@ -153,14 +155,14 @@ class ChatController:
         """End the turn, the conversation and the engine."""
         self.pending = None
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
+            async with asyncio.timeout(LEAVE_S):
                 await self._loader.stop()
-                await self.stop_turn()
+                await self.stop_turn(LEAVING_STOP_S)
+                if self._session:
+                    await self._session.close()
+        await self.services.host.close()
         if self._profiler:
             await asyncio.to_thread(self._profiler.stop)
-        if self._session:
-            await self._session.close()
-        await self.services.host.close()
 
     # Models
 
@@ -227,15 +229,25 @@ class ChatController:
             await self._loader.stop()
             self._view.say("Loading stopped")
 
-    async def stop_turn(self) -> None:
+    async def stop_turn(self, patience_s: float = STOP_S) -> None:
         """Stop the running answer, if any, and wait until it is put away.
 
-        Asked again now and then: a turn that has just been spawned does not know yet that it can be cancelled.
+        Asked again now and then: a turn that has just been spawned does not know yet that it can be cancelled. An
+        engine that hangs is ended by force; its answer then ends in an error, with what came of it.
+
+        Args:
+            patience_s: how long the engine may take.
         """
-        while self.running and self._session is not None:
+        over, clock = self._turn_over, asyncio.get_running_loop().time
+        deadline = clock() + patience_s
+        while not over.is_set() and self._session is not None:
+            if clock() >= deadline:
+                self._hung = True
+                await self.services.host.give_up()
+                await _set_within(over, STOP_S)
+                return
             await self._session.cancel()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._turn_over.wait(), CANCEL_AGAIN_S)
+            await _set_within(over, CANCEL_AGAIN_S)
 
     def resend(self) -> None:
         """Send the last question again, when it has no answer or one that ended in an error."""
@@ -259,7 +271,8 @@ class ChatController:
         self._begin_turn(session, session.send(text))
 
     def _begin_turn(self, session: "ChatSession", events: AsyncGenerator[TurnEvent]) -> None:
-        self._turn_over.clear()
+        self._turn_over = asyncio.Event()
+        self._hung = False
         self._view.spawn(self._turn(session, events), "turn")
 
     async def _turn(self, session: "ChatSession", events: AsyncGenerator[TurnEvent]) -> None:
@@ -277,6 +290,8 @@ class ChatController:
         finally:
             self._turn_over.set()
             self._end_answer(session, known)
+            if self._hung:
+                failure = EngineError("The model did not stop", cause="its process hung and was ended")
             if failure is not None:
                 self._show_error(failure)
             self._view.state_changed()
@@ -320,7 +335,6 @@ class ChatController:
                 services.folders,
                 path,
                 sampling=services.config.sampling,
-                readings=self._readings(),
             )
         except LlmtuiError as error:
             return error
@@ -338,12 +352,8 @@ class ChatController:
                 services.folders,
                 sampling=config.sampling,
                 system=config.system,
-                readings=self._readings(),
             )
         )
-
-    def _readings(self) -> "Callable[[], HostReading] | None":
-        return self._profiler.reading if self._profiler else None
 
     async def _adopt(self, session: "ChatSession") -> None:
         await self.stop_turn()
@@ -373,3 +383,8 @@ class ChatController:
 
     def _new_id(self, kind: str) -> str:
         return f"{kind}-{next(self._numbers)}"
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

@@ -18,6 +18,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         rendered_sha256: of the rendered prompt.
         model_fingerprint: see `LoadedModel.fingerprint`.
         seed: the one used, also when it was drawn.
+        bos_count: begin-of-sequence tokens at the head of the prompt; two is a template's mistake.
     """
 
     model: str
@@ -36,6 +37,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context_asked: int | None = None
     context_granted: int | None = None
     cache_miss_at: int | None = None
+    bos_count: int | None = None
 
 
 class ChatRecord(msgspec.Struct, frozen=True, kw_only=True, tag="chat", tag_field="record"):

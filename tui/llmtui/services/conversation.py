@@ -143,4 +143,5 @@ def manifest_of(loaded: LoadedModel, runtime: Runtime, sampling: Sampling, fold:
         context_asked=runtime.context,
         context_granted=loaded.context_size,
         cache_miss_at=timings.cache_miss_at,
+        bos_count=timings.bos_count,
     )

@@ -40,7 +40,12 @@ class Journal:
         return self._writer.problem
 
     def write(self, *records: Record, sync: bool = False) -> "Future[None]":
-        """Have records written soon; they keep their order."""
+        """Have records written soon; they keep their order.
+
+        Once the journal is closed they are dropped: they come from a turn that did not end in time.
+        """
+        if self._closed:
+            return _nothing()
         return self._thread.submit(self._writer.append, *records, sync=sync)
 
     async def save(self, *records: Record) -> None:
@@ -51,6 +56,8 @@ class Journal:
 
     async def call(self, function: Callable[[], T]) -> T | None:
         """Run something short on the thread, e.g. a reading; None when it takes too long."""
+        if self._closed:
+            return None
         called = self._thread.submit(function)
         return called.result() if await _done(called) else None
 
@@ -58,11 +65,17 @@ class Journal:
         """Write the last records and let go of the file; safe to call twice."""
         if self._closed:
             return
-        self._closed = True
         if records:
             self.write(*records, sync=True)
+        self._closed = True
         await _done(self._thread.submit(self._writer.close))
         self._thread.shutdown(wait=False)
+
+
+def _nothing() -> "Future[None]":
+    done: Future[None] = Future()
+    done.set_result(None)
+    return done
 
 
 async def _done(future: "Future[T]") -> bool:

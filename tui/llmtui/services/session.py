@@ -32,13 +32,15 @@ from llmtui.services.draft import DraftCounter
 from llmtui.services.host import ModelHost
 from llmtui.services.journal import Journal
 from llmtui.services.streams import closing
-from llmtui.services.turn_runner import Readings, TurnRunner, TurnSetting
+from llmtui.services.turn_runner import TurnRunner, TurnSetting
 from llmtui.store.machine import read_machine
 from llmtui.store.paths import Folders
 from llmtui.store.transcript_writer import TranscriptWriter
 from llmtui.store.transcripts import SUFFIX, Transcript, read_transcript
 
 __all__ = ["ChatSession", "DraftCount", "RunningTurn", "Turn", "TurnState"]
+CLOSE_S = 3.0
+"""How long `close` waits for a turn that was stopped."""
 
 
 class ChatSession:
@@ -58,7 +60,6 @@ class ChatSession:
         *,
         sampling: Sampling,
         system: str | None,
-        readings: Readings | None,
     ) -> None:
         self.sampling = sampling
         self.system = system
@@ -66,7 +67,6 @@ class ChatSession:
         self._host = host
         self._folders = folders
         self._journal = journal
-        self._readings = readings
         self._id = new_id()
         self._root: str | None = None
         self._messages: tuple[Message, ...] = ()
@@ -88,7 +88,6 @@ class ChatSession:
         *,
         sampling: Sampling,
         system: str | None = None,
-        readings: Readings | None = None,
     ) -> "ChatSession":
         """An empty chat; its file comes into being with the first message.
 
@@ -97,21 +96,16 @@ class ChatSession:
             folders: where the chat is kept.
             sampling: how tokens are drawn.
             system: put before the conversation.
-            readings: the latest look at the host; None has the session look itself.
         """
         stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
         chat_id = new_id()
         path = folders.chats_dir / f"{stamp}-{chat_id}{SUFFIX}"
-        session = cls(
-            host, folders, Journal(TranscriptWriter(path)), sampling=sampling, system=system, readings=readings
-        )
+        session = cls(host, folders, Journal(TranscriptWriter(path)), sampling=sampling, system=system)
         session._id = chat_id
         return session
 
     @classmethod
-    def reopen(
-        cls, host: ModelHost, folders: Folders, path: Path, *, sampling: Sampling, readings: Readings | None = None
-    ) -> "ChatSession":
+    def reopen(cls, host: ModelHost, folders: Folders, path: Path, *, sampling: Sampling) -> "ChatSession":
         """Go on with a chat. Reads from disk: call it from a thread.
 
         An answer that was being written when the program was killed is a message that ended in an error, with what
@@ -127,7 +121,7 @@ class ChatSession:
         except LlmtuiError:
             writer.close()
             raise
-        session = cls(host, folders, Journal(writer), sampling=sampling, system=None, readings=readings)
+        session = cls(host, folders, Journal(writer), sampling=sampling, system=None)
         session._adopt(transcript)
         return session
 
@@ -155,6 +149,14 @@ class ChatSession:
     def running(self) -> RunningTurn | None:
         """The turn under way."""
         return self._running
+
+    @property
+    def unanswered(self) -> tuple[Message, ...]:
+        """The conversation that `resend` asks again, its question last; empty when every question has its answer."""
+        messages = self._messages
+        if messages and messages[-1].role == "assistant" and messages[-1].finish_reason == "error":
+            messages = messages[:-1]
+        return messages if messages and messages[-1].role == "user" else ()
 
     @property
     def save_problem(self) -> str | None:
@@ -190,12 +192,10 @@ class ChatSession:
             UsageError: the last question has its answer, or a turn is running.
         """
         self._refuse_if_running()
-        asked = self._messages
-        if asked and asked[-1].role == "assistant" and asked[-1].finish_reason == "error":
-            asked = asked[:-1]
-        if not asked or asked[-1].role != "user":
+        asked = self.unanswered
+        if not asked:
             raise UsageError("Every question has its answer", remedy="Write a new one")
-        if asked is not self._messages:
+        if asked != self._messages:
             self._messages = asked
             self._journal.write(HeadRecord(message_id=asked[-1].id))
         async with closing(self._answer(asked[-1], add=False)) as events:
@@ -224,12 +224,16 @@ class ChatSession:
         )
 
     async def close(self) -> None:
-        """Stop the turn, if any, write what is left and let go of the file."""
+        """Stop the turn, if any, write what is left and let go of the file.
+
+        A turn that does not end in time is left behind: what has come of its answer is written as a partial one.
+        """
         if self._running is not None:
             await self.cancel()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), timeout=5)
+                await asyncio.wait_for(self._idle.wait(), timeout=CLOSE_S)
         if self._runner is not None:
+            self._runner.save_partial()
             await self._runner.ended()
         await self._journal.close(*([EndRecord(ended_at=now_text())] if self._written else []))
 
@@ -256,10 +260,13 @@ class ChatSession:
     async def _answer(self, question: Message, *, add: bool) -> AsyncGenerator[TurnEvent]:
         turn = self._running = RunningTurn(question, time.perf_counter_ns())
         self._idle.clear()
-        engine, loaded = self._host.engine, self._host.loaded
         try:
             if add:
                 await self._ask(question)
+            engine, loaded = (
+                self._host.engine,
+                self._host.loaded,
+            )  # now: a load may have ended while the disk was waited for
             if engine is None or loaded is None or not engine.alive:
                 turn.add(self._no_engine(loaded))
             else:
@@ -282,7 +289,6 @@ class ChatSession:
             sampling=self.sampling,
             prompt=prompt_of(self.system, self._messages),
             load_s=self._host.claim_load_s(),
-            readings=self._readings,
             read_machine=lambda: read_machine(self._folders),
         )
         return TurnRunner(turn, setting, self._journal, keep=self._keep, note=self._note)

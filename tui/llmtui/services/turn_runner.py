@@ -24,7 +24,6 @@ from llmtui.store.transcripts import NO_MESSAGE
 
 PARTIAL_EVERY_S = 0.8
 """While text comes, it is on its way to the disk this soon: under the second that a kill may cost."""
-Readings = Callable[[], HostReading | None]
 
 
 class TurnSetting(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +31,6 @@ class TurnSetting(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         load_s: when this is the first turn after a load.
-        readings: the latest look at the host; None has the runner look itself.
         read_machine: the measured figures of this machine, from disk.
     """
 
@@ -42,7 +40,6 @@ class TurnSetting(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling
     prompt: tuple[ChatMessage, ...]
     load_s: float | None
-    readings: Readings | None
     read_machine: Callable[[], Machine]
 
 
@@ -154,22 +151,21 @@ class TurnRunner:
         )
 
     async def _read_host(self) -> HostReading | None:
-        if self._setting.readings is not None:
-            return self._setting.readings()
-        from llmtui.probes.host import read_host  # noqa: PLC0415 - only where no profiler runs
+        """A look of this moment: the sampler's last one can be half a second old, which is longer than short turns."""
+        from llmtui.probes.host import read_host  # noqa: PLC0415 - psutil is not needed before the first turn
 
         pid = self._setting.loaded.pid
         return await self._journal.call(lambda: read_host(pid))
 
     def _schedule_partial(self) -> None:
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(PARTIAL_EVERY_S, self._save_partial)
+            self._timer = asyncio.get_running_loop().call_later(PARTIAL_EVERY_S, self.save_partial)
 
-    def _save_partial(self) -> None:
-        """Have the text that came since the last time written."""
+    def save_partial(self) -> None:
+        """Have the text that came since the last time written; nothing once the turn has ended."""
         self._timer = None
         turn, text = self._turn, self._turn.fold.text
-        if len(text) == turn.saved_characters:
+        if turn.last_event is not None or len(text) == turn.saved_characters:
             return
         record = PartialRecord(
             id=turn.message_id,
