@@ -1,15 +1,19 @@
 """The worker's parts that need no model."""
 
+import subprocess
+import sys
 from array import array
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmtui.domain.messages import ChatMessage
 from llmtui.engines.llama.deaths import describe_death, telling_line
-from llmtui.engines.llama.worker import machine
+from llmtui.engines.llama.worker import machine, templates
 from llmtui.engines.llama.worker.facts import TensorFacts
 from llmtui.engines.llama.worker.slots import common_prefix
+from llmtui.errors import TemplateError
 
 TOKENS = st.lists(st.integers(0, 2), max_size=40).map(lambda values: array("i", values))
 
@@ -89,3 +93,44 @@ def test_the_telling_line_of_a_log_is_the_assertion() -> None:
     assert "GGML_ASSERT" in telling_line(log)
     assert telling_line(["only"]) == "only"
     assert telling_line([])
+
+
+def test_a_thread_that_fails_ends_the_worker() -> None:
+    program = (
+        "import threading\n"
+        "from llmtui.engines.llama.worker.__main__ import end_with_thread\n"
+        "threading.excepthook = end_with_thread\n"
+        "threading.Thread(target=lambda: 1 / 0).start()\n"
+        "threading.Event().wait(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 4
+    assert "ZeroDivisionError" in done.stderr
+
+
+class NoVocabulary:
+    bos_text = eos_text = ""
+
+
+def test_a_renderer_that_cannot_be_started_is_an_error_until_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_options: object) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    renderer = templates.Renderer()
+    loop = "{% for i in range(99999) %}"
+    endless = templates.ChatTemplate(text=loop * 2 + "{% endfor %}" * 2, source="model")
+    short = templates.ChatTemplate(text="{{ messages[0].content }}", source="model")
+    message = [ChatMessage("user", "hello")]
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(templates.subprocess, "Popen", refuse)
+            patched.setattr(templates, "RENDER_SECONDS", 0.1)
+            with pytest.raises(TemplateError, match="render this conversation"):
+                renderer.render(endless, NoVocabulary(), message)
+            with pytest.raises(TemplateError, match="cannot be started"):
+                renderer.render(short, NoVocabulary(), message)
+        assert renderer.render(short, NoVocabulary(), message) == "hello"
+    finally:
+        assert renderer._process is not None
+        renderer._process.kill()
+        renderer._process.communicate()

@@ -4,8 +4,11 @@ It ends when the command pipe closes, when it is told to, and with its parent. S
 error carries llama.cpp's log.
 """
 
+import contextlib
 import os
 import sys
+import threading
+import traceback
 
 from llmtui.engines.base import failure_of
 from llmtui.engines.llama.wire import LoadReply
@@ -14,12 +17,16 @@ from llmtui.engines.llama.worker.outbox import Outbox
 from llmtui.engines.llama.worker.templates import Renderer
 from llmtui.errors import EngineError, LlmtuiError
 
+DEAD_THREAD = 4
+"""Exit code of a worker one of whose threads failed."""
+
 
 def main(commands: int, events: int) -> None:
     """Start what takes longest first: the template process, then llama.cpp's library, then the work."""
     die_with_parent()
     # llama.cpp's log must never hold up a decode because nobody reads it.
     os.set_blocking(2, False)
+    threading.excepthook = end_with_thread
     outbox = Outbox(events)
     renderer = Renderer()
     try:
@@ -37,6 +44,14 @@ def main(commands: int, events: int) -> None:
         )
     else:
         serve(commands, outbox, renderer)
+
+
+def end_with_thread(failure: threading.ExceptHookArgs) -> None:
+    """End the process when one of its threads fails: without that thread it would seem alive and never answer."""
+    with contextlib.suppress(OSError):
+        traceback.print_exception(failure.exc_value)
+        sys.stderr.flush()
+    os._exit(DEAD_THREAD)
 
 
 def _give_up(outbox: Outbox, error: LlmtuiError) -> None:

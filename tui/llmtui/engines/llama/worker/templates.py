@@ -1,5 +1,6 @@
 """Chat templates as the worker uses them: which one, and rendered under limits."""
 
+import contextlib
 import hashlib
 import os
 import select
@@ -77,21 +78,22 @@ def choose_template(own: str | None, vocabulary: "Vocabulary") -> ChatTemplate:
 class Renderer:
     """Renders with the process of `renderer.py`; one caller at a time.
 
-    Args:
-        template: the model's.
-        vocabulary: for the names of the begin and end tokens.
+    The process is started at once, so that its imports are done when the first conversation comes.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process = _start()
+        self._process: subprocess.Popen[bytes] | None = None
         self._ready = False
+        with contextlib.suppress(TemplateError):
+            self._start()
 
     def render(self, template: ChatTemplate, vocabulary: "Vocabulary", messages: Sequence[ChatMessage]) -> str:
         """The prompt for a conversation, with the head of the answer to come.
 
         Raises:
-            TemplateError: the template raised, took longer than `RENDER_SECONDS`, or needed too much memory.
+            TemplateError: the template raised, took longer than `RENDER_SECONDS`, or needed too much memory; or its
+                process cannot be started.
         """
         request = RenderRequest(
             template.text,
@@ -100,6 +102,8 @@ class Renderer:
             vocabulary.eos_text,
         )
         with self._lock:
+            if self._process is None:
+                self._start()
             reply = self._ask(request)
         if reply.text is None:
             raise _template_error(reply.problem or "it broke off", messages)
@@ -126,7 +130,7 @@ class Renderer:
         return msgspec.msgpack.decode(self._read_bytes(length, deadline), type=RenderReply)
 
     def _read_bytes(self, count: int, deadline: float) -> bytes:
-        descriptor = _descriptor(self._process.stdout)
+        descriptor = _descriptor(self._process and self._process.stdout)
         data = bytearray()
         while len(data) < count:
             if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
@@ -138,7 +142,7 @@ class Renderer:
         return bytes(data)
 
     def _write(self, data: bytes, deadline: float) -> None:
-        descriptor = _descriptor(self._process.stdin)
+        descriptor = _descriptor(self._process and self._process.stdin)
         view = memoryview(data)
         while view:
             if not select.select([], [descriptor], [], max(0.0, deadline - time.monotonic()))[1]:
@@ -146,21 +150,31 @@ class Renderer:
             view = view[os.write(descriptor, view[: select.PIPE_BUF]) :]
 
     def _restart(self) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._process = _start()
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        self._process = None
+        # Where that fails now, the next rendering tries again and tells.
+        with contextlib.suppress(TemplateError):
+            self._start()
+
+    def _start(self) -> None:
         self._ready = False
-
-
-def _start() -> "subprocess.Popen[bytes]":
-    # -P: a file named like a module in the user's folder must not be imported.
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "llmtui.engines.llama.worker.renderer"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        bufsize=0,
-    )
+        try:
+            self._process = subprocess.Popen(
+                # -P: a file named like a module in the user's folder must not be imported.
+                [sys.executable, "-P", "-m", "llmtui.engines.llama.worker.renderer"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+            )
+        except OSError as error:
+            raise TemplateError(
+                "The process that renders chat templates cannot be started",
+                cause=str(error),
+                remedy="Free some memory and send the message again.",
+            ) from error
 
 
 def _descriptor(pipe: object) -> int:
