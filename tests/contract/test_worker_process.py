@@ -142,11 +142,17 @@ async def test_an_embedding_model(tmp_path: Path) -> None:
     assert "cannot chat" in (await load_error(write_bert(tmp_path / "m.gguf"))).title
 
 
-async def test_a_context_larger_than_memory(demo: Path) -> None:
-    error = await load_error(demo, context=2_000_000_000)
+async def test_a_context_larger_than_memory(make_gguf: MakeGguf, tmp_path: Path) -> None:
+    trained = make_gguf("llama-tiny", "f16", tmp_path / "long.gguf", context=2_000_000_000)
+    error = await load_error(trained, context=1_900_000_000)
     assert "memory" in error.title
-    assert "2,000,000,000" in error.cause
+    assert "1,900,000,000" in error.cause
     assert error.cause.count("GiB") == 3
+
+
+async def test_a_context_larger_than_memory_and_than_trained_is_cut(open_worker, demo: Path) -> None:
+    async with open_worker(demo, context=2_000_000_000) as engine:
+        assert engine.loaded.context_size == engine.loaded.trained_context
 
 
 async def test_a_context_longer_than_trained_is_cut(open_worker, demo: Path) -> None:

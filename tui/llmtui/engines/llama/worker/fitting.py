@@ -6,8 +6,8 @@ from typing import Any
 from llmtui.domain.settings import Runtime
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.loading import (
-    asked_context,
     context_params,
+    granted_context,
     kv_bytes_per_token,
     model_params,
     uses_gpu,
@@ -32,23 +32,23 @@ def check_memory(
     """
     if available_bytes is None or uses_gpu(runtime):
         return
-    asked = asked_context(model, runtime)
-    cells = asked * runtime.slots
+    context = granted_context(model, runtime)
+    cells = context * runtime.slots
     cache = kv_bytes_per_token(model) * cells
     if cache + weights_bytes <= available_bytes:
         return
     if cells <= DRY_RUN_CELLS:
-        cache = _dry_run(path, asked, runtime, logs) or cache
+        cache = _dry_run(path, context, runtime, logs) or cache
     if cache + weights_bytes > available_bytes:
         raise ModelError(
             "The model with this context does not fit into memory",
-            cause=f"a context of {asked:,} tokens takes {_gib(cache)} beside {_gib(weights_bytes)} of weights; "
+            cause=f"a context of {context:,} tokens takes {_gib(cache)} beside {_gib(weights_bytes)} of weights; "
             f"{_gib(available_bytes)} are available",
             remedy="Ask for a smaller context, choose a smaller quantisation, or close other programs.",
         )
 
 
-def _dry_run(path: str, asked: int, runtime: Runtime, logs: LogCapture) -> int | None:
+def _dry_run(path: str, tokens: int, runtime: Runtime, logs: LogCapture) -> int | None:
     """Exact bytes of cache and buffers; None when the dry run fails."""
     params = model_params(runtime)
     params.no_alloc = True
@@ -57,7 +57,7 @@ def _dry_run(path: str, asked: int, runtime: Runtime, logs: LogCapture) -> int |
         if not model:
             return None
         with logs.aside():
-            context = llama.llama_init_from_model(model, context_params(asked, runtime, 1))
+            context = llama.llama_init_from_model(model, context_params(tokens, runtime, 1))
             parts = logs.memory() if context else None
         if context:
             llama.llama_free(context)

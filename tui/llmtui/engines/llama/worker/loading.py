@@ -110,20 +110,28 @@ def uses_gpu(runtime: Runtime) -> bool:
     return bool(llama.llama_supports_gpu_offload()) and runtime.gpu_layers != 0
 
 
-def asked_context(model: Any, runtime: Runtime) -> int:
-    """Tokens per slot that are wanted: the setting, or the trained context up to `DEFAULT_CONTEXT`."""
-    return int(runtime.context or min(llama.llama_model_n_ctx_train(model) or DEFAULT_CONTEXT, DEFAULT_CONTEXT))
+def granted_context(model: Any, runtime: Runtime) -> int:
+    """Tokens a slot gets: the setting, else `DEFAULT_CONTEXT`; at most what the model was trained on.
+
+    Beyond its trained length a model produces noise.
+    """
+    asked = runtime.context or DEFAULT_CONTEXT
+    return min(asked, trained_context(model) or asked)
+
+
+def trained_context(model: Any) -> int | None:
+    """Tokens the model was trained on; None when its file does not say."""
+    trained: int = llama.llama_model_n_ctx_train(model)
+    return trained if trained > 0 else None
 
 
 def open_context(model: Any, runtime: Runtime, logs: LogCapture) -> OpenModel:
-    """A context with room for every slot, of at most the trained length: beyond it models produce noise.
+    """A context with room for every slot, see `granted_context`.
 
     Raises:
         ModelError: llama.cpp could not make it.
     """
-    trained = llama.llama_model_n_ctx_train(model)
-    asked = asked_context(model, runtime)
-    granted = min(asked, trained if trained > 0 else asked)
+    granted = granted_context(model, runtime)
     threads = runtime.threads or machine.usable_cores()
     context = llama.llama_init_from_model(model, context_params(granted, runtime, threads))
     if not context:
@@ -147,7 +155,7 @@ def open_context(model: Any, runtime: Runtime, logs: LogCapture) -> OpenModel:
         context=context,
         memory=memory,
         context_size=granted,
-        trained_context=trained if trained > 0 else None,
+        trained_context=trained_context(model),
         threads=threads,
         batch=llama.llama_n_batch(context),
         slots=runtime.slots,
