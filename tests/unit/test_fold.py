@@ -121,6 +121,14 @@ def test_text_held_back_until_the_end_is_a_first_text_too() -> None:
     assert fold.live().ttft_s == pytest.approx(0.01)
 
 
+def test_the_first_text_is_that_of_the_last_token_of_its_event() -> None:
+    fold = TurnFold(0)
+    fold.add(Delta("", (10 * MS,)))
+    fold.add(Delta("\n静", (20 * MS, 40 * MS)))
+
+    assert fold.live().ttft_s == pytest.approx(0.04)
+
+
 def test_the_live_rate_looks_at_the_last_two_seconds_only() -> None:
     fold = TurnFold(0)
     for n in range(10):

@@ -1,8 +1,10 @@
 """Tokens into text: nothing lost, nothing split, nothing of a stop string let through."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmtui.domain.fold import NS, TurnFold
 from llmtui.engines.streaming import AnswerText, DeltaGatherer, StopStrings
 
 SMALL = st.text(alphabet="ab静", max_size=12)
@@ -88,6 +90,27 @@ def test_the_first_token_goes_out_at_once_and_the_rest_in_spans() -> None:
     last = gatherer.flush("e")
     assert last is not None
     assert (last.text, last.t_ns) == ("de", (1101,))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "first"),
+    [
+        ([b"hello", b" you"], 0),
+        ([b"\n", b" \n", b"hello", b" you"], 2),
+        ([*(bytes([byte]) for byte in "静".encode()), b"a"], 2),
+        ([b"\n", *(bytes([byte]) for byte in "😀".encode()), b"a"], 4),
+    ],
+)
+def test_the_first_text_is_seen_when_its_token_came(tokens: list[bytes], first: int) -> None:
+    gatherer, answer, fold = DeltaGatherer(interval_ns=1_000_000), AnswerText(()), TurnFold(0)
+    for number, token in enumerate(tokens):
+        delta = gatherer.add(answer.feed(token), 1000 + number)
+        if number <= first:
+            assert delta is not None
+        if delta is not None:
+            fold.add(delta)
+    assert fold.live().ttft_s == pytest.approx((1000 + first) / NS)
+    assert gatherer.flush() is not None, "what follows is gathered"
 
 
 @given(st.lists(st.tuples(SMALL, st.integers(0, 50)), max_size=20))

@@ -105,7 +105,8 @@ class TurnFold:
         characters = visible_characters(event.text)
         self._characters += characters
         if self._first_text_ns is None and self._stamps and event.text.strip():
-            self._first_text_ns = event.t_ns[0] if event.t_ns else self._stamps[-1]
+            # Engines send until then without gathering, so the text is that of the event's last token.
+            self._first_text_ns = self._stamps[-1]
         if not event.t_ns:
             return
         last = event.t_ns[-1]

@@ -81,19 +81,24 @@ class AnswerText:
 
 
 class DeltaGatherer:
-    """Gathers tokens into events: the first token at once, then one event every `interval_ns`."""
+    """Gathers tokens into events: each at once until there is something to read, then one every `interval_ns`.
+
+    The last stamp of the event that brings the first text is thus the moment of the first text.
+    """
 
     def __init__(self, interval_ns: int = GATHER_NS) -> None:
         self._interval_ns = interval_ns
         self._text: list[str] = []
         self._stamps: list[int] = []
-        self._sent_ns: int | None = None
+        self._sent_ns = 0
+        self._silent = True
 
     def add(self, text: str, t_ns: int) -> Delta | None:
         """Take one token's text and stamp; return an event when one is due."""
         self._text.append(text)
         self._stamps.append(t_ns)
-        if self._sent_ns is None or t_ns - self._sent_ns >= self._interval_ns:
+        if self._silent or t_ns - self._sent_ns >= self._interval_ns:
+            self._silent = self._silent and not text.strip()
             self._sent_ns = t_ns
             return self.flush()
         return None
