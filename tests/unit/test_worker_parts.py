@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from llmtui.domain.messages import ChatMessage
 from llmtui.engines.llama.deaths import describe_death, telling_line
-from llmtui.engines.llama.worker import machine, templates
+from llmtui.engines.llama.worker import machine, renderer, templates
 from llmtui.engines.llama.worker.facts import TensorFacts
+from llmtui.engines.llama.worker.render_frames import RenderRequest
 from llmtui.engines.llama.worker.slots import common_prefix
 from llmtui.errors import TemplateError
 
@@ -116,7 +117,7 @@ def test_a_renderer_that_cannot_be_started_is_an_error_until_it_can(monkeypatch:
     def refuse(*_args: object, **_options: object) -> None:
         raise OSError(12, "Cannot allocate memory")
 
-    renderer = templates.Renderer()
+    renders = templates.Renderer()
     loop = "{% for i in range(99999) %}"
     endless = templates.ChatTemplate(text=loop * 2 + "{% endfor %}" * 2, source="model")
     short = templates.ChatTemplate(text="{{ messages[0].content }}", source="model")
@@ -126,11 +127,23 @@ def test_a_renderer_that_cannot_be_started_is_an_error_until_it_can(monkeypatch:
             patched.setattr(templates.subprocess, "Popen", refuse)
             patched.setattr(templates, "RENDER_SECONDS", 0.1)
             with pytest.raises(TemplateError, match="render this conversation"):
-                renderer.render(endless, NoVocabulary(), message)
+                renders.render(endless, NoVocabulary(), message)
             with pytest.raises(TemplateError, match="cannot be started"):
-                renderer.render(short, NoVocabulary(), message)
-        assert renderer.render(short, NoVocabulary(), message) == "hello"
+                renders.render(short, NoVocabulary(), message)
+        assert renders.render(short, NoVocabulary(), message) == "hello"
     finally:
-        assert renderer._process is not None
-        renderer._process.kill()
-        renderer._process.communicate()
+        assert renders._process is not None
+        renders._process.kill()
+        renders._process.communicate()
+
+
+def test_a_template_is_compiled_once_and_rendered_anew() -> None:
+    compile_ = renderer.compiler()
+    template = "{% set found = namespace(n=0) %}{% set found.n = found.n + 1 %}{{ found.n }} {{ messages[0].content }}"
+
+    def rendered(content: str) -> str | None:
+        return renderer.render(compile_, RenderRequest(template, [{"role": "user", "content": content}], "", "")).text
+
+    assert [rendered("a"), rendered("b")] == ["1 a", "1 b"]
+    assert compile_(template) is compile_(template)
+    assert renderer.render(compile_, RenderRequest("{{ broken", [], "", "")).problem
