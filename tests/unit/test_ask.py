@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from llmtui.domain.events import Failed, TurnEvent
+from llmtui.domain.events import Failed, Finished, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS
 from llmtui.domain.models import LoadedModel, ModelInfo
@@ -34,6 +34,7 @@ MODEL = LoadedModel(
     fingerprint="f" * 64,
 )
 LONG = ScriptedTurn(tokens=tuple(f" {number}" for number in range(2000)), delay_s=0.001)
+LONG_ENOUGH = ScriptedTurn(tokens=("yes",))
 
 
 class Opened:
@@ -192,6 +193,33 @@ async def test_an_engine_that_falls_silent_is_an_error(tmp_path: Path) -> None:
     error = (await opened.ask()).as_error()
     assert isinstance(error, EngineError)
     assert "in the middle" in error.title
+
+
+async def test_an_error_that_is_raised_in_the_turn_is_not_one_of_the_load(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, ScriptedTurn(tokens=("half ", "an "), delay_s=0.001))
+    generate = opened.engine.generate
+
+    async def broken(request: GenerateRequest) -> AsyncIterator[TurnEvent]:
+        async for event in generate(request):
+            if isinstance(event, Finished):
+                raise EngineError("The pipe broke", remedy="Ask again")
+            yield event
+
+    opened.engine.generate = broken  # type: ignore[method-assign, assignment]
+    report = await opened.ask()
+    assert report.content == "half an "
+    assert report.error is not None
+    assert report.error.title == "The pipe broke"
+    assert report.manifest is not None
+    assert "the model could not be loaded" not in report.metrics.reasons.values()
+
+
+async def test_a_smaller_context_than_asked_is_reported(tmp_path: Path) -> None:
+    asked = Config(runtime=Runtime(context=100_000))
+    assert (await Opened(tmp_path, LONG_ENOUGH, config=asked).ask()).smaller_context == (100_000, 4096)
+    asked = Config(runtime=Runtime(context=4096))
+    assert (await Opened(tmp_path, LONG_ENOUGH, config=asked).ask()).smaller_context is None
+    assert (await Opened(tmp_path, LONG_ENOUGH).ask()).smaller_context is None
 
 
 async def test_what_the_listener_raises_ends_the_turn_and_the_engine(tmp_path: Path) -> None:

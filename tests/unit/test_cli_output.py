@@ -134,6 +134,7 @@ def test_stats_show_every_group_and_why_figures_are_missing() -> None:
         finish_reason="length",
         energy_j=3.0,
         total_s=0.5,
+        sources={"energy_j": "estimated"},
         reasons={"decode_tps": "fewer than two tokens were generated", "gpu_bytes": "no \x1b[31mdriver"},
     )
     lines = dict(line.split(maxsplit=1) for line in stats_lines(metrics))

@@ -542,14 +542,18 @@ async def test_the_figures_of_a_turn_come_from_looks_at_its_two_ends(
 
     def look(pid: int | None) -> HostReading:
         assert pid == 1
-        return HostReading(t_ns=0, gpu=GpuReading(energy_mj=next(looks)))
+        return HostReading(t_ns=0, process=READING.process, gpu=GpuReading(energy_mj=next(looks)))
 
     monkeypatch.setattr("llmtui.probes.host.read_host", look)
     await bench.load(SHORT)
     session = bench.new()
     await ask(session)
 
-    assert session.turns[0].metrics.energy_j == 2.5
+    metrics = session.turns[0].metrics
+    assert metrics.energy_j == 2.5
+    assert metrics.total_s is not None
+    assert metrics.total_s < 1
+    assert (metrics.sources["energy_j"], metrics.sources["rss_anon_bytes"]) == ("estimated", "measured")
 
 
 @pytest.mark.usefixtures("real_host")

@@ -1,7 +1,6 @@
 """One answer on standard output: the streaming, the interrupt, and what is told afterwards."""
 
 import asyncio
-import contextlib
 import signal
 from typing import Any
 
@@ -59,8 +58,7 @@ async def _stream(
         stop.set()
         loop.remove_signal_handler(signal.SIGINT)
 
-    with contextlib.suppress(NotImplementedError):  # Windows: there, Ctrl-C ends the program
-        loop.add_signal_handler(signal.SIGINT, interrupt)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
     progress, writer = output.ProgressLine(), output.AnswerWriter()
 
     def on_text(piece: str) -> None:
@@ -91,6 +89,9 @@ def _tell_report(report: AnswerReport, *, stats: bool, as_json: bool) -> int:
 
         for line in stats_lines(report.metrics):
             output.note(line)
+    if report.smaller_context is not None:
+        asked, granted = report.smaller_context
+        output.note(f"note: the context is {granted:,} tokens, not {asked:,}: the model was trained on no more")
     match report.finish_reason:
         case "cancelled":
             output.note("interrupted")

@@ -77,7 +77,7 @@ def _energy(metrics: TurnMetrics) -> str:
     if metrics.energy_j is None:
         return _why(metrics, "energy_j")
     per_token = f"{number(metrics.j_per_token, 'J/token', 2)}, whole device"
-    short = metrics.total_s is not None and metrics.total_s < 1
+    short = metrics.sources.get("energy_j") == "estimated"
     return f"{per_token}; the turn is too short for an exact figure" if short else per_token
 
 

@@ -14,6 +14,8 @@ from llmtui.domain.text import visible_characters
 NS = 1_000_000_000
 LIVE_WINDOW_NS = 2 * NS
 """Span over which live rates are taken: long enough to be calm, short enough to be live."""
+SHORT_TURN_NS = NS
+"""Counters of energy are updated some ten times a second: over a turn shorter than this they only estimate."""
 
 
 class LiveTurn(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,16 +186,17 @@ class TurnFold:
         values |= self._energy_values(host, gpu_before)
         values["bandwidth_fraction"] = self._bandwidth_fraction(model, values["decode_tps"], memory_bandwidth)
         reasons = self._reasons(values, host, load_s, model, memory_bandwidth)
-        sources: dict[str, Source] = {
-            key: ("estimated" if key == "bandwidth_fraction" else self._source_of(key))
-            for key, value in values.items()
-            if value is not None
-        }
+        sources: dict[str, Source] = {key: self._source_of(key) for key, value in values.items() if value is not None}
         return msgspec.convert({**values, "sources": sources, "reasons": reasons}, TurnMetrics)
 
     def _source_of(self, key: str) -> Source:
+        if key == "bandwidth_fraction" or (key in {"energy_j", "j_per_token"} and self._is_short()):
+            return "estimated"
         counted_by_engine = {"prompt_tokens", "cached_tokens", "completion_tokens", "prefill_tps", "kv_bytes"}
         return self.timings.source if key in counted_by_engine else "measured"
+
+    def _is_short(self) -> bool:
+        return self._ended_ns is not None and self._ended_ns - self.submitted_ns < SHORT_TURN_NS
 
     @property
     def _prompt_tokens(self) -> int | None:

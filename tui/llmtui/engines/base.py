@@ -1,6 +1,6 @@
 """What every engine does, whichever process or server does the work."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -60,7 +60,7 @@ class Engine(Protocol):
     def alive(self) -> bool:
         """Whether a turn can be sent now."""
 
-    def load(self) -> AsyncIterator[LoadEvent]:
+    def load(self) -> AsyncGenerator[LoadEvent]:
         """Open the model; the last event is `Loaded`.
 
         Raises:
@@ -68,7 +68,7 @@ class Engine(Protocol):
             EngineError: the engine itself failed.
         """
 
-    def generate(self, request: GenerateRequest) -> AsyncIterator[TurnEvent]:
+    def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
         """Generate one turn. The last event is `Finished` or `Failed`; nothing is raised for a turn that fails.
 
         A prompt longer than the context fails before anything is evaluated. Closing the iterator cancels.

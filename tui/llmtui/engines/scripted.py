@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from itertools import cycle
 
 import msgspec
@@ -95,7 +95,7 @@ class ScriptedEngine:
         """A script has no log but its failure."""
         return [self._gone.title] if self._gone else []
 
-    async def load(self) -> AsyncIterator[LoadEvent]:
+    async def load(self) -> AsyncGenerator[LoadEvent]:
         """Report progress, then the model.
 
         Raises:
@@ -109,7 +109,7 @@ class ScriptedEngine:
         self._loaded = msgspec.structs.replace(self._granted, load_s=self._load_s)
         yield Loaded(self._loaded)
 
-    async def generate(self, request: GenerateRequest) -> AsyncIterator[TurnEvent]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
         """Play the next turn of the script."""
         if not self.alive:
             yield self._gone or failure_of(_not_loaded())
@@ -197,7 +197,7 @@ class _Play:
         self._generated = 0
         self._prefill_ns: int | None = None
 
-    async def events(self, context_size: int, stopped: asyncio.Event) -> AsyncIterator[TurnEvent]:
+    async def events(self, context_size: int, stopped: asyncio.Event) -> AsyncGenerator[TurnEvent]:
         """Until the end; without `Finished` or `Failed` when the engine is to die."""
         if self._total >= context_size:
             yield failure_of(_too_long(self._total, context_size))

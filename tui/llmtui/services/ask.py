@@ -1,6 +1,7 @@
 """One question without the terminal program: the same engine, the same fold, no transcript."""
 
 import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import Callable
@@ -17,10 +18,12 @@ from llmtui.domain.settings import Sampling
 from llmtui.domain.text import visible_line
 from llmtui.domain.transcript import Manifest
 from llmtui.engines.base import Engine, GenerateRequest, error_of, failure_of
-from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError
+from llmtui.errors import EngineError, LlmtuiError, ModelError
 from llmtui.services.conversation import manifest_of
-from llmtui.services.streams import closing
+from llmtui.services.streams import turn_events
 from llmtui.services.wiring import Services
+
+AGAIN = "Ask again, or run `llmtui doctor`"
 
 
 class AnswerReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +42,12 @@ class AnswerReport(msgspec.Struct, frozen=True, kw_only=True):
     metrics: TurnMetrics
     manifest: Manifest | None = None
     error: Failed | None = None
+
+    @property
+    def smaller_context(self) -> tuple[int, int] | None:
+        """Tokens asked for and tokens granted, when the model was trained on fewer than the user asked for."""
+        asked, granted = (self.manifest.context_asked, self.manifest.context_granted) if self.manifest else (None, None)
+        return (asked, granted) if asked is not None and granted is not None and granted < asked else None
 
     def as_error(self) -> LlmtuiError | None:
         """The error to tell, with its exit code."""
@@ -69,20 +78,20 @@ async def ask(
     Raises:
         UsageError: there is no such model. Model and engine errors are part of the report.
     """
-    spec = model or services.config.default_model or "demo"
     try:
-        info = services.catalogue.resolve(spec)
-        loading = asyncio.create_task(_load(services, info, on_progress))
-        warming = asyncio.create_task(asyncio.to_thread(_look_at_host, None))  # imports what it needs meanwhile
-        if await _stopped_first(loading, stop):
-            return _unloaded(info.name, "cancelled", "the load was interrupted")
-        engine, loaded = loading.result()
+        try:
+            info = services.catalogue.resolve(model)
+            loading = asyncio.create_task(_load(services, info, on_progress))
+            warming = asyncio.create_task(asyncio.to_thread(_look_at_host, None))  # imports what it needs meanwhile
+            if await _stopped_first(loading, stop):
+                return _unloaded(info.name, "cancelled", "the load was interrupted")
+            engine, loaded = loading.result()
+        except (ModelError, EngineError) as error:
+            return _failed(model or services.catalogue.default, error)
         await warming
         turn = _Turn(engine, loaded, messages, sampling)
         await turn.run(on_text, on_progress, stop)
         return await turn.report(services)
-    except (ModelError, EngineError, TemplateError, ContextError) as error:
-        return _failed(spec, error)
     finally:
         await services.host.close()
 
@@ -107,7 +116,7 @@ class _Turn:
         self._fold = TurnFold(time.perf_counter_ns())
         stopper = asyncio.create_task(self._cancel_on(stop))
         try:
-            async with closing(self._engine.generate(self._request)) as events:
+            async with contextlib.aclosing(turn_events(self._engine, self._request, remedy=AGAIN)) as events:
                 async for event in events:
                     self._fold.add(event)
                     if stop.is_set():  # again: the engine may not have known the turn yet when the stop came
@@ -119,11 +128,6 @@ class _Turn:
                             on_progress(f"reading the prompt: {event.done:,} of {event.total:,} tokens")
         finally:
             stopper.cancel()
-        if self._fold.running:
-            ended = EngineError(
-                "The engine ended in the middle of the answer", remedy="Ask again, or run `llmtui doctor`"
-            )
-            self._fold.add(failure_of(ended))
         if self._fold.failure is not None:
             self._fold.end(time.perf_counter_ns())
 

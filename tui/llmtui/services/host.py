@@ -8,7 +8,6 @@ from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.settings import Runtime
 from llmtui.engines.base import Engine
 from llmtui.errors import EngineError, UsageError
-from llmtui.services.streams import closing
 
 OpenEngine = Callable[[ModelInfo, Runtime], Engine]
 MARGIN_BYTES = 512 << 20
@@ -82,7 +81,7 @@ class ModelHost:
             if self._engine is not None and not (self._engine.alive and self._fits_beside(info)):
                 await self._close_engine()
             fresh = self._open_engine(info, self.runtime)
-            async with _closed_unless_kept(fresh) as keep, closing(_events(fresh)) as events:
+            async with _closed_unless_kept(fresh) as keep, contextlib.aclosing(_events(fresh)) as events:
                 async for event in events:
                     if isinstance(event, Loaded):
                         keep()
@@ -102,7 +101,7 @@ class ModelHost:
             raise UsageError("There is no model to load again", remedy="Choose a model first")
         if not self._loading:
             await self._close_engine()
-        async with closing(self.load(self._info)) as events:
+        async with contextlib.aclosing(self.load(self._info)) as events:
             async for event in events:
                 yield event
 
@@ -132,7 +131,7 @@ class ModelHost:
 
 async def _events(engine: Engine) -> AsyncGenerator[LoadEvent]:
     """The engine's load events, with an error when they end without `Loaded`."""
-    async with closing(engine.load()) as events:
+    async with contextlib.aclosing(engine.load()) as events:
         async for event in events:
             yield event
             if isinstance(event, Loaded):

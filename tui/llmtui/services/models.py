@@ -51,6 +51,11 @@ class Catalogue:
         absolute = [_absolute(folder) for folder in [*configured, self._folders.models_dir]]
         return tuple(dict.fromkeys(folder for folder in absolute if folder is not None))
 
+    @property
+    def default(self) -> str:
+        """What is opened when nothing is named: the configured model, else `demo`."""
+        return self._config.default_model or DEMO
+
     def list(self) -> list[ModelInfo]:
         """Every model found, `demo` first, then by name. Those that cannot be loaded carry a `problem`."""
         found = (_described(candidate) for candidate in _candidates(self.search_folders))
@@ -66,7 +71,7 @@ class Catalogue:
             UsageError: nothing, or more than one model, has that name; the near matches are listed.
             ModelError: the file is missing, damaged, or no model.
         """
-        spec = spec or self._config.default_model or DEMO
+        spec = spec or self.default
         if spec == DEMO:
             return self._resolve_demo()
         path = _expanded(spec)

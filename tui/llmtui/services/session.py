@@ -31,7 +31,6 @@ from llmtui.services.conversation import (
 from llmtui.services.draft import DraftCounter
 from llmtui.services.host import ModelHost
 from llmtui.services.journal import Journal
-from llmtui.services.streams import closing
 from llmtui.services.turn_runner import TurnRunner, TurnSetting
 from llmtui.store.machine import read_machine
 from llmtui.store.paths import Folders
@@ -181,7 +180,7 @@ class ChatSession:
             self._messages = self._messages[:-1]
         parent = self._messages[-1].id if self._messages else self._root
         question = Message(id=new_id(), parent_id=parent, role="user", content=text, created_at=now_text())
-        async with closing(self._answer(question, add=True)) as events:
+        async with contextlib.aclosing(self._answer(question, add=True)) as events:
             async for event in events:
                 yield event
 
@@ -198,7 +197,7 @@ class ChatSession:
         if asked != self._messages:
             self._messages = asked
             self._journal.write(HeadRecord(message_id=asked[-1].id))
-        async with closing(self._answer(asked[-1], add=False)) as events:
+        async with contextlib.aclosing(self._answer(asked[-1], add=False)) as events:
             async for event in events:
                 yield event
 
@@ -271,7 +270,7 @@ class ChatSession:
                 turn.add(self._no_engine(loaded))
             else:
                 self._runner = self._runner_of(turn, engine, loaded)
-                async with closing(self._runner.events()) as events:
+                async with contextlib.aclosing(self._runner.events()) as events:
                     async for event in events:
                         yield event
         finally:

@@ -1,6 +1,7 @@
 """One turn: the engine's events passed on, folded, and put away in the transcript."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable
 
@@ -13,15 +14,15 @@ from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.domain.text import well_formed
 from llmtui.domain.transcript import HeadRecord, MessageRecord, PartialRecord, Record, TurnRecord
-from llmtui.engines.base import Engine, GenerateRequest, failure_of
-from llmtui.errors import EngineError, LlmtuiError
+from llmtui.engines.base import Engine, GenerateRequest
 from llmtui.services.conversation import RunningTurn, Turn, is_last, is_refused, manifest_of
 from llmtui.services.journal import Journal
-from llmtui.services.streams import closing
+from llmtui.services.streams import turn_events
 from llmtui.services.summary import summary_line
 from llmtui.store.machine import Machine
 from llmtui.store.transcripts import NO_MESSAGE
 
+RELOAD = "Load the model again and resend"
 PARTIAL_EVERY_S = 0.8
 """While text comes, it is on its way to the disk this soon: under the second that a kill may cost."""
 
@@ -79,7 +80,7 @@ class TurnRunner:
         try:
             if not turn.is_stopping():
                 turn.state = "prefill"
-                async with closing(_translated(engine, request)) as events:
+                async with contextlib.aclosing(turn_events(engine, request, remedy=RELOAD)) as events:
                     async for event in events:
                         turn.add(event)
                         if is_last(event):
@@ -177,22 +178,6 @@ class TurnRunner:
         )
         turn.saved_characters = len(text)
         self._journal.write(record)
-
-
-async def _translated(engine: Engine, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
-    """The engine's events; an engine that is gone, or stops without a last event, fails the turn."""
-    try:
-        async with closing(engine.generate(request)) as events:
-            async for event in events:
-                yield event
-                if is_last(event):
-                    return
-    except LlmtuiError as error:
-        yield failure_of(error)
-        return
-    yield failure_of(
-        EngineError("The engine ended in the middle of the answer", remedy="Load the model again and resend")
-    )
 
 
 def _error_text(failure: Failed | None) -> str | None:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -72,7 +72,7 @@ class LlamaEngine:
         """The last lines of llama.cpp's log, oldest first, safe to show."""
         return self._worker.log()
 
-    async def load(self) -> AsyncIterator[LoadEvent]:
+    async def load(self) -> AsyncGenerator[LoadEvent]:
         """Start the worker and open the model; the last event is `Loaded`.
 
         Raises:
@@ -101,7 +101,7 @@ class LlamaEngine:
             if isinstance(event, Loaded):
                 return
 
-    async def generate(self, request: GenerateRequest) -> AsyncIterator[TurnEvent]:
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
         """Generate one turn. The last event is `Finished` or `Failed`; closing the iterator cancels."""
         if not self.alive:
             yield self._end or failure_of(_closed_error())
