@@ -71,6 +71,33 @@ def test_escape_stops_and_keeps_the_partial_answer(talking: Terminal, talker: di
     assert answer["content"]
 
 
+def test_a_hung_worker_freezes_nothing_and_is_ended(talking: Terminal, talker: dict[str, str]) -> None:
+    [worker] = talking.workers()
+    worker.suspend()
+    talking.press("escape")
+    talking.see("Still stopping", 5)
+    talking.send(b"keys work")
+    talking.see("keys work", 1)
+    talking.see("did not stop", 10)
+    talking.wait_for(lambda: not worker.is_running(), 5, "the worker's end")
+    answer = records(talker, "message")[-1]["message"]
+    assert isinstance(answer, dict)
+    assert (answer["role"], answer["finish_reason"]) == ("assistant", "error")
+    assert len(answer["content"]) > 20
+    talking.press("ctrl+l")
+    talking.wait_for(lambda: len(talking.workers()) == 1, 30, "a new worker")
+    talking.see("babbler")
+
+
+def test_leaving_does_not_wait_for_a_hung_worker(talking: Terminal, talker: dict[str, str]) -> None:
+    [worker] = talking.workers()
+    worker.suspend()
+    talking.press("ctrl+q")
+    talking.wait_for(lambda: not talking.is_running(), 5, "the end of the program")
+    assert not psutil.wait_procs([worker], timeout=5)[1]
+    assert records(talker, "end")
+
+
 def test_a_read_only_data_folder_does_not_stop_the_chat(user: dict[str, str], tmp_path: Path) -> None:
     blocked = tmp_path / "data"
     blocked.write_text("a file where the folder should be", encoding="utf-8")

@@ -3,6 +3,7 @@
 import pytest
 from pilot.conftest import POEM, Stage, answer
 
+from llmtui.app.widgets.transcript_view import Entry
 from llmtui.domain.events import Failed
 from llmtui.errors import ModelError
 
@@ -250,3 +251,42 @@ async def test_hostile_output_is_shown_as_text(stage: Stage):
         for shown in ("␛]52;c;aGk=␇", "␛[2J", "[red]x[/red]", "[@click=app.quit]x[/]"):
             assert screen.text.count(shown) == 2
         assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(screen.text)
+
+
+async def test_a_notice_that_comes_meanwhile_stays_when_an_answer_ends_or_comes_to_nothing(stage: Stage):
+    stage.script = [answer("", prefill_s=30.0), answer("长" * 2000, delay_s=0.01)]
+    async with stage.run() as screen:
+        await screen.ask("first")
+        await screen.until(lambda: screen.controller.running)
+        screen.chat.add_entry(Entry("one", "notice", "news", "between", None))
+        await screen.pilot.press("escape")
+        await screen.until(lambda: not screen.controller.running)
+        assert [(entry.kind, entry.text) for entry in screen.entries] == [("user", "first"), ("notice", "between")]
+        await screen.ask("second")
+        await screen.until(lambda: len(screen.controller.answer_so_far) > 3)
+        screen.chat.add_entry(Entry("two", "notice", "news", "behind", None))
+        await screen.pilot.press("escape")
+        await screen.until(lambda: not screen.controller.running)
+        assert screen.kinds == ["user", "notice", "user", "assistant", "notice"]
+        assert screen.entries[-1].text == "behind"
+
+
+async def test_an_engine_that_hangs_is_ended_and_the_keys_work_meanwhile(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("llmtui.app.controller.STOP_S", 1.5)
+    stage.script = [answer("half" + "长" * 2000, delay_s=0.01)]
+    async with stage.run() as screen:
+        await screen.ask("first")
+        await screen.until(lambda: len(screen.controller.answer_so_far) > 10)
+
+        async def deaf(_id: str) -> None:
+            """Cancels nothing."""
+
+        monkeypatch.setattr(stage.opened[0], "cancel", deaf)
+        await screen.pilot.press("escape")
+        await screen.pilot.press(*"typed")
+        assert screen.chat.query_one("#composer").draft == "typed"
+        await screen.see("Still stopping")
+        await screen.until(lambda: "error" in screen.kinds)
+        assert "did not stop" in screen.entries[-1].label
+        assert "Ctrl+L" in screen.entries[-1].text
+        assert screen.entries[1].text.startswith("half")

@@ -153,10 +153,6 @@ async def test_keys_move_without_going_past_the_text() -> None:
         assert widget.scroll_offset.y == 11
         await pilot.press("up", "down", "pageup")
         assert widget.scroll_offset.y == 0
-        widget.action_half_down()
-        assert widget.scroll_offset.y == 6
-        widget.action_half_up()
-        assert widget.scroll_offset.y == 0
         assert app.follows == [False]
 
 
@@ -310,3 +306,17 @@ async def test_a_tiny_screen_and_no_entries_are_fine() -> None:
         await pilot.pause()
         with pytest.raises(KeyError):
             widget.begin_stream("nothing")
+
+
+async def test_a_stream_that_came_to_nothing_goes_and_what_came_behind_it_stays() -> None:
+    async with view() as (widget, _, pilot):
+        widget.set_entries([user(1)])
+        widget.append_entry(answer(2, "", None))
+        widget.begin_stream("a2")
+        widget.stream_text("bound to go")
+        widget.append_entry(Entry("n", "notice", "news", "stays"))
+        widget.end_stream(None)
+        await pilot.pause()
+        assert [entry.id for entry in widget.entries] == ["u1", "n"]
+        assert not any("bound to go" in line for line in painted(pilot.app))
+        assert any("stays" in line for line in painted(pilot.app))

@@ -31,6 +31,7 @@ HISTORY = 64
 CANCEL_AGAIN_S = 0.1
 STOP_S = 3.0
 """An engine that does not end its turn in this time after it was asked to is ended by force."""
+TELL_S = 1.0
 LEAVE_S = 3.0
 """For everything that is put away when the program ends, the second included in which an engine may end itself."""
 LEAVING_STOP_S = 1.0
@@ -229,19 +230,25 @@ class ChatController:
             await self._loader.stop()
             self._view.say("Loading stopped")
 
-    async def stop_turn(self, patience_s: float = STOP_S) -> None:
+    async def stop_turn(self, patience_s: float | None = None) -> None:
         """Stop the running answer, if any, and wait until it is put away.
 
         Asked again now and then: a turn that has just been spawned does not know yet that it can be cancelled. An
         engine that hangs is ended by force; its answer then ends in an error, with what came of it.
 
         Args:
-            patience_s: how long the engine may take.
+            patience_s: how long the engine may take; `STOP_S` when None.
         """
+        patience_s = STOP_S if patience_s is None else patience_s
         over, clock = self._turn_over, asyncio.get_running_loop().time
-        deadline = clock() + patience_s
+        began = clock()
+        told = patience_s <= TELL_S
         while not over.is_set() and self._session is not None:
-            if clock() >= deadline:
+            took = clock() - began
+            if took >= TELL_S and not told:
+                told = True
+                self._view.say("Still stopping: the model does not answer")
+            if took >= patience_s:
                 self._hung = True
                 await self.services.host.give_up()
                 await _set_within(over, STOP_S)
@@ -291,7 +298,7 @@ class ChatController:
             self._turn_over.set()
             self._end_answer(session, known)
             if self._hung:
-                failure = EngineError("The model did not stop", cause="its process hung and was ended")
+                failure = EngineError("The model did not stop", cause="Its process hung and was ended", remedy="")
             if failure is not None:
                 self._show_error(failure)
             self._view.state_changed()

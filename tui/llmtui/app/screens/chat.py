@@ -148,10 +148,7 @@ class ChatScreen(Screen[None]):
         """The answer is complete: the timers rest."""
         for timer in self._beats:
             timer.pause()
-        streamed = self._transcript.entries[-1]
-        self._transcript.end_stream(entry or streamed)
-        if entry is None:
-            self.show_entries([other for other in self._transcript.entries if other.id != streamed.id])
+        self._transcript.end_stream(entry)
         self._count_later(self._draft)
 
     def give_back(self, text: str) -> None:
@@ -271,9 +268,9 @@ class ChatScreen(Screen[None]):
 
     # Actions
 
-    async def action_stop(self) -> None:
+    def action_stop(self) -> None:
         """Stop the answer."""
-        await self.controller.stop()
+        self.spawn(self.controller.stop(), "stop")
 
     def action_new_chat(self) -> None:
         """Begin an empty chat."""

@@ -123,14 +123,25 @@ class TranscriptView(ScrollView, can_focus=True):
         block.entry = replace(block.entry, text=full_text)
         self._lay_out_changed(block)
 
-    def end_stream(self, entry: Entry) -> None:
-        """The stream's entry as it stays: the last of its text is parsed, its footer shown."""
+    def end_stream(self, entry: Entry | None) -> None:
+        """The stream's entry as it stays: the last of its text is parsed, its footer shown. None takes it away."""
         block = self._streaming
         self._streaming = None
         if block is None:
             return
+        if entry is None:
+            self._remove(block)
+            return
         block.entry = entry
         self._lay_out_changed(block)
+
+    def _remove(self, block: Block) -> None:
+        self._stack.blocks.remove(block)
+        self._stack.measure()
+        end = max(0, self._stack.total - self.size.height)
+        self._place(end if self._following else min(round(self.scroll_y), end))
+        self._settle()
+        self.refresh()
 
     # Layout
 
@@ -255,14 +266,6 @@ class TranscriptView(ScrollView, can_focus=True):
     def action_page_down(self) -> None:
         """A screen down, less a row."""
         self._scroll_by(self.size.height - 1)
-
-    def action_half_up(self) -> None:
-        """Half a screen up."""
-        self._scroll_by(-max(1, self.size.height // 2))
-
-    def action_half_down(self) -> None:
-        """Half a screen down."""
-        self._scroll_by(max(1, self.size.height // 2))
 
     def action_scroll_home(self) -> None:
         """To the first row."""
