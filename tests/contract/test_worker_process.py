@@ -161,13 +161,14 @@ async def test_a_context_longer_than_trained_is_cut(open_worker, demo: Path) -> 
 
 
 async def test_what_was_granted_is_told(open_worker, tiny_gguf: Path) -> None:
-    async with open_worker(tiny_gguf, context=300) as engine:
+    async with open_worker(tiny_gguf, context=300, gpu_layers=0) as engine:
         model = engine.loaded
     assert model.context_size == 300
     assert model.architecture == "llama"
     assert model.quantisation == "F16"
     assert model.engine == "llama.cpp"
     assert model.threads == 1
+    assert model.gpu_layers == 0
     assert model.vocabulary_size == 1000
     # Two layers of two heads of 64 numbers of 16 bits, for keys and for values.
     assert model.kv_bytes_per_token == 2 * 2 * 64 * 2 * 2

@@ -1,12 +1,13 @@
 """Events into metrics: every formula by hand, and what holds for any stream."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmtui.domain.events import Delta, Failed, Finished, PrefillProgress, Timings
 from llmtui.domain.fold import NS, TurnFold, percentile
-from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, ProcessMemory
+from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, ProcessMemory, TurnMetrics
 from llmtui.domain.models import LoadedModel
 
 MS = 1_000_000
@@ -149,6 +150,59 @@ def test_host_figures_belong_to_a_model_with_a_process() -> None:
 
     assert metrics.rss_anon_bytes == 5
     assert (metrics.energy_j, metrics.j_per_token) == (2, 1)
+
+
+def measured(model: LoadedModel, gpu: GpuReading, **timings: int) -> TurnMetrics:
+    """Ten tokens, one every 10 ms, and 2 J between two looks at `gpu`."""
+    fold = TurnFold(0)
+    fold.add(Delta("a" * 10, tuple(n * 10 * MS for n in range(10))))
+    fold.add(finished(**timings))
+    before, after = (msgspec.structs.replace(gpu, energy_mj=mj) for mj in (1000, 3000))
+    return fold.metrics(model, host=HostReading(t_ns=0, gpu=after), gpu_before=before, memory_bandwidth=1e9)
+
+
+GPU = GpuReading(name="card", process_bytes=5, util_percent=90, power_w=100)
+
+
+def test_the_figures_of_a_gpu_are_not_those_of_a_model_on_the_processor() -> None:
+    metrics = measured(msgspec.structs.replace(MODEL, gpu_layers=0), GPU, kv_bytes=0)
+
+    for key in ("gpu_bytes", "gpu_util", "gpu_power_w", "energy_j", "j_per_token"):
+        assert getattr(metrics, key) is None
+        assert metrics.reasons[key] == "the model runs on the processor"
+    assert metrics.bandwidth_fraction == pytest.approx(0.1)
+
+
+def test_the_energy_of_the_processor_is_that_of_a_model_on_it_only() -> None:
+    rapl = GpuReading(reason="no driver; energy is that of the processor packages (RAPL)")
+
+    assert measured(msgspec.structs.replace(MODEL, gpu_layers=0), rapl).energy_j == 2
+    assert measured(msgspec.structs.replace(MODEL, gpu_layers=9), rapl).energy_j is None
+    assert measured(msgspec.structs.replace(MODEL, gpu_layers=9), GPU).energy_j == 2
+
+
+def test_a_servers_model_has_no_figures_of_this_machine() -> None:
+    metrics = measured(msgspec.structs.replace(MODEL, pid=None), GPU)
+
+    assert (metrics.energy_j, metrics.gpu_util) == (None, None)
+    assert "server" in metrics.reasons["energy_j"]
+
+
+@pytest.mark.parametrize(
+    ("model", "timings", "words"),
+    [
+        ({"gpu_layers": 9}, {"kv_bytes": 1}, "layers run on the GPU"),
+        ({"weights_read_per_token_bytes": None}, {"kv_bytes": 1}, "bytes read a token"),
+        ({}, {}, "KV cache is not known"),
+    ],
+)
+def test_memory_bandwidth_is_compared_only_where_all_is_known(
+    model: dict[str, int | None], timings: dict[str, int], words: str
+) -> None:
+    metrics = measured(msgspec.structs.replace(MODEL, **model), GPU, **timings)
+
+    assert metrics.bandwidth_fraction is None
+    assert words in metrics.reasons["bandwidth_fraction"]
 
 
 @given(st.lists(st.tuples(st.text(max_size=4), st.integers(0, 3)), max_size=30), st.booleans())

@@ -156,11 +156,15 @@ def test_a_process_on_two_devices_is_summed(monkeypatch: pytest.MonkeyPatch) -> 
     assert (reading.power_w, reading.util_percent, reading.energy_mj) == (300.0, 50.0, 10_000_001)
 
 
-def test_an_unlisted_process_has_no_bytes_but_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    reading = install(monkeypatch, FakeNvml([{}])).read(42)
-    assert reading.process_bytes is None
-    assert reading.total_bytes == 8000
+def test_a_process_that_no_device_holds_gets_no_other_processs_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = install(monkeypatch, FakeNvml([{1: 111}])).read(42)
+    assert reading == GpuReading(reason=reading.reason)
     assert "does not list this process" in (reading.reason or "")
+
+
+def test_without_a_process_the_first_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading = install(monkeypatch, FakeNvml([{}, {}])).read(None)
+    assert (reading.name, reading.total_bytes, reading.process_bytes, reading.reason) == ("Card 0", 8000, None, None)
 
 
 def test_bytes_that_the_driver_withholds_are_unknown_not_zero(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 
 from llmtui.domain.messages import ChatMessage
 from llmtui.engines.llama.deaths import describe_death, telling_line
-from llmtui.engines.llama.worker import machine, renderer, templates
+from llmtui.engines.llama.worker import logs, machine, renderer, templates
+from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.facts import TensorFacts
 from llmtui.engines.llama.worker.render_frames import RenderRequest
 from llmtui.engines.llama.worker.slots import common_prefix
 from llmtui.errors import TemplateError
 
 TOKENS = st.lists(st.integers(0, 2), max_size=40).map(lambda values: array("i", values))
+
+KEPT: list[object] = []
+"""Callbacks that native code may call until the end."""
 
 
 @given(TOKENS, TOKENS)
@@ -147,3 +151,23 @@ def test_a_template_is_compiled_once_and_rendered_anew() -> None:
     assert [rendered("a"), rendered("b")] == ["1 a", "1 b"]
     assert compile_(template) is compile_(template)
     assert renderer.render(compile_, RenderRequest("{{ broken", [], "", "")).problem
+
+
+def test_a_dry_run_leaves_no_trace_in_the_log() -> None:
+    log = logs.LogCapture()
+    error, info = 4, 2
+    try:
+        log._take(info, b"load_tensors: offloaded 25/25 layers to GPU\n", None)
+        log._take(info, b"llama_kv_cache:        CPU KV buffer size =     2.00 MiB\n", None)
+        with log.aside():
+            log._take(info, b"load_tensors: offloaded 0/25 layers to GPU\n", None)
+            log._take(info, b"llama_kv_cache:        CPU KV buffer size =     9.00 MiB\n", None)
+            log._take(error, b"llama_init: failed\n", None)
+            assert list(log.errors) == ["llama_init: failed"]
+            assert log.memory().kv_bytes == 9 << 20
+    finally:
+        quiet = llama.llama_log_callback(lambda _level, _text, _data: None)
+        KEPT.append(quiet)
+        llama.llama_log_set(quiet, None)
+    assert not log.errors
+    assert (log.gpu_layers, log.memory().kv_bytes) == (25, 2 << 20)

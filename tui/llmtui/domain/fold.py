@@ -17,6 +17,9 @@ LIVE_WINDOW_NS = 2 * NS
 SHORT_TURN_NS = NS
 """Counters of energy are updated some ten times a second: over a turn shorter than this they only estimate."""
 
+_TOO_SHORT = "fewer than two tokens were generated"
+_IN_SERVER = "the model runs in a server's process"
+
 
 class LiveTurn(msgspec.Struct, frozen=True, kw_only=True):
     """A running or just finished turn as the profiler shows it; None is unknown (yet)."""
@@ -183,7 +186,7 @@ class TurnFold:
             "total_s": (self._ended_ns - self.submitted_ns) / NS if self._ended_ns else None,
         }
         values |= _host_values(host, model)
-        values |= self._energy_values(host, gpu_before)
+        values |= self._energy_values(model, host, gpu_before)
         values["bandwidth_fraction"] = self._bandwidth_fraction(model, values["decode_tps"], memory_bandwidth)
         reasons = self._reasons(values, host, load_s, model, memory_bandwidth)
         sources: dict[str, Source] = {key: self._source_of(key) for key, value in values.items() if value is not None}
@@ -239,16 +242,17 @@ class TurnFold:
 
     def _bandwidth_fraction(self, model: LoadedModel, tps: object, bandwidth: float | None) -> float | None:
         read = model.weights_read_per_token_bytes
-        if read is None or bandwidth is None or not isinstance(tps, float):
+        kv = self.timings.kv_bytes
+        if read is None or kv is None or bandwidth is None or not isinstance(tps, float) or model.gpu_layers:
             return None
-        return (read + (self.timings.kv_bytes or 0)) * tps / bandwidth
+        return (read + kv) * tps / bandwidth
 
     def _energy_values(
-        self, host: HostReading | None, before: GpuReading | None
+        self, model: LoadedModel, host: HostReading | None, before: GpuReading | None
     ) -> dict[str, float | int | str | None]:
         after = host.gpu.energy_mj if host else None
         start = before.energy_mj if before else None
-        if after is None or start is None or after < start:
+        if after is None or start is None or after < start or not _is_energy_of(model, host):
             return {"energy_j": None, "j_per_token": None}
         joules = (after - start) / 1000
         return {"energy_j": joules, "j_per_token": joules / self.completion_tokens if self.completion_tokens else None}
@@ -265,9 +269,7 @@ class TurnFold:
         model: LoadedModel,
         bandwidth: float | None,
     ) -> dict[str, str]:
-        short = "fewer than two tokens were generated"
-        gpu = (host.gpu.reason if host else None) or "the GPU driver does not report it"
-        server = "the model runs in a server's process" if model.pid is None else "the system does not report it"
+        server = _IN_SERVER if model.pid is None else "the system does not report it"
         known: dict[str, str] = {
             "load_s": "the model was loaded already" if load_s is None else "",
             "prefill_tps": "the whole prompt was cached"
@@ -275,18 +277,29 @@ class TurnFold:
             else "the engine does not report it",
             "ttft_s": "no visible text was generated",
             **dict.fromkeys(
-                ("decode_tps", "decode_cps", "itl_p50_ms", "itl_p95_ms", "itl_p99_ms", "itl_max_ms"), short
+                ("decode_tps", "decode_cps", "itl_p50_ms", "itl_p95_ms", "itl_p99_ms", "itl_max_ms"), _TOO_SHORT
             ),
             **dict.fromkeys(("rss_anon_bytes", "rss_file_bytes", "rss_peak_bytes"), server),
-            **dict.fromkeys(("gpu_bytes", "gpu_util", "gpu_power_w", "energy_j", "j_per_token"), gpu),
-            "bandwidth_fraction": "memory bandwidth is not measured yet: run `llmtui doctor`"
-            if bandwidth is None
-            else "the bytes read a token are not known for this model",
+            **dict.fromkeys(
+                ("gpu_bytes", "gpu_util", "gpu_power_w", "energy_j", "j_per_token"), _gpu_reason(host, model)
+            ),
+            "bandwidth_fraction": self._bandwidth_reason(model, bandwidth),
             "total_s": "the turn has not ended",
         }
         return {
             key: known.get(key) or "the engine does not report it" for key, value in values.items() if value is None
         }
+
+    def _bandwidth_reason(self, model: LoadedModel, bandwidth: float | None) -> str:
+        if model.gpu_layers:
+            return "layers run on the GPU, whose memory bandwidth is not measured"
+        if bandwidth is None:
+            return "memory bandwidth is not measured yet: run `llmtui doctor`"
+        if model.weights_read_per_token_bytes is None:
+            return "the bytes read a token are not known for this model"
+        if self.timings.kv_bytes is None:
+            return "the size of the KV cache is not known"
+        return _TOO_SHORT
 
     def _whole_prompt_cached(self) -> bool:
         return self._prompt_tokens is not None and self._prompt_tokens == self._cached_tokens
@@ -295,11 +308,27 @@ class TurnFold:
 def _host_values(host: HostReading | None, model: LoadedModel) -> dict[str, float | int | str | None]:
     if host is None or model.pid is None:
         host = HostReading(t_ns=0)
+    gpu = GpuReading() if model.gpu_layers == 0 else host.gpu
     return {
         "rss_anon_bytes": host.process.rss_anon_bytes,
         "rss_file_bytes": host.process.rss_file_bytes,
         "rss_peak_bytes": host.process.rss_peak_bytes,
-        "gpu_bytes": host.gpu.process_bytes,
-        "gpu_util": host.gpu.util_percent,
-        "gpu_power_w": host.gpu.power_w,
+        "gpu_bytes": gpu.process_bytes,
+        "gpu_util": gpu.util_percent,
+        "gpu_power_w": gpu.power_w,
     }
+
+
+def _is_energy_of(model: LoadedModel, host: HostReading | None) -> bool:
+    """Whether the energy read is that of the device that works: a reading without a device is the processor's."""
+    if host is None or model.pid is None:
+        return False
+    return model.gpu_layers is None or (model.gpu_layers == 0) == (host.gpu.name is None)
+
+
+def _gpu_reason(host: HostReading | None, model: LoadedModel) -> str:
+    if model.pid is None:
+        return _IN_SERVER
+    if model.gpu_layers == 0:
+        return "the model runs on the processor"
+    return (host.gpu.reason if host else None) or "the GPU driver does not report it"

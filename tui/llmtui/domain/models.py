@@ -69,6 +69,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
         vocabulary_size: number of tokens.
         pid: of the process that holds the model; None for servers.
         threads: that decode uses; None where unknown.
+        gpu_layers: layers offloaded to a GPU, 0 when the model runs on the processor; None where unknown.
         fingerprint: sha256 over the file's size and evenly spaced samples of its bytes; tells quantisations and
             fine-tunes apart without reading gigabytes.
         recurrent: the state has a fixed size, so no prefix of it can be cut.
@@ -91,6 +92,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_size: int | None = None
     pid: int | None = None
     threads: int | None = None
+    gpu_layers: int | None = None
     path: str | None = None
     fingerprint: str | None = None
     recurrent: bool = False

@@ -28,6 +28,7 @@ from llmtui.errors import ContextError, EngineError, LlmtuiError
 
 _TOKEN = re.compile(r"[a-zA-Z]+|\d|\s+|.", re.DOTALL)
 PREFILL_STEPS = 4
+KV_BYTES_PER_TOKEN = 64
 LOAD_FRACTIONS = (0.0, 0.5, 1.0)
 
 
@@ -256,6 +257,7 @@ class _Play:
             prefill_ns=self._prefill_ns,
             completion_tokens=self._generated,
             context_used=used,
+            kv_bytes=used * KV_BYTES_PER_TOKEN,
             seed=self._sampling.seed or 0,
         )
         return Finished(reason, timings, time.perf_counter_ns())

@@ -29,10 +29,10 @@ class GpuProbe:
         self._rapl: tuple[Any, ...] = ()
 
     def read(self, pid: int | None) -> GpuReading:
-        """The devices that hold `pid`, summed; else the first device, without the process's bytes.
+        """The devices that hold `pid`, summed; another device's figures would not be the model's.
 
         Args:
-            pid: the process that holds the model; None for a server's model or none at all.
+            pid: the process that holds the model; None asks for the first device.
         """
         with self._lock:
             if self._nvml is None and self._absent is None:
@@ -64,15 +64,13 @@ class GpuProbe:
 
     def _read_devices(self, nvml: ModuleType, pid: int | None) -> GpuReading:
         held = [(device, size) for device in self._devices if (size := _process_bytes(nvml, device, pid)) is not None]
+        if pid is not None and not held:
+            return GpuReading(reason=_NOT_LISTED)
         devices = [device for device, _ in held] or self._devices[:1]
         readings = [_read_device(nvml, device) for device in devices]
         total = readings[0] if len(readings) == 1 else _sum(readings)
         sizes = [size for _, size in held if size >= 0]
-        return msgspec.structs.replace(
-            total,
-            process_bytes=sum(sizes) if sizes else None,
-            reason=None if held or pid is None else _NOT_LISTED,
-        )
+        return msgspec.structs.replace(total, process_bytes=sum(sizes) if sizes else None)
 
 
 def _reason(nvml: ModuleType, error: Exception) -> str:
@@ -139,5 +137,5 @@ _PROBE = GpuProbe()
 
 
 def read_gpu(pid: int | None) -> GpuReading:
-    """A reading of the GPU that holds process `pid`; `reason` says why figures are missing."""
+    """A reading of the GPU that holds process `pid`, see `GpuProbe.read`; `reason` says why figures are missing."""
     return _PROBE.read(pid)

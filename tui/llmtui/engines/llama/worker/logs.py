@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from llmtui.domain.models import MemoryParts
 from llmtui.engines.llama.worker.bindings import llama
 
+ERROR_LINES = 20
 _MIB = 1024 * 1024
 _BUFFER = re.compile(
     r"\s(?P<device>\S+)\s+(?P<kind>model|KV|RS|compute|output|DSV4 .* state) buffer size =\s*(?P<mib>[0-9.]+) MiB"
 )
+_OFFLOADED = re.compile(r"offloaded (\d+)/\d+ layers to GPU")
 _FIELDS = {"model": "weights_bytes", "KV": "kv_bytes", "RS": "recurrent_bytes", "compute": "compute_bytes"}
 _LEVEL_DEBUG = 1
 _LEVEL_ERROR = 4
@@ -25,10 +27,12 @@ class LogCapture:
 
     Attributes:
         errors: the last lines at error level.
+        gpu_layers: layers that went to a GPU; None while no line has told.
     """
 
     def __init__(self) -> None:
-        self.errors: deque[str] = deque(maxlen=20)
+        self.errors: deque[str] = deque(maxlen=ERROR_LINES)
+        self.gpu_layers: int | None = None
         self._sums: dict[str, float] = {}
         self._latest: dict[tuple[str, str], float] = {}
         self._part = ""
@@ -38,13 +42,13 @@ class LogCapture:
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Count memory from nothing inside, and go on as before behind: for a dry run, which logs the same lines."""
-        kept = self._sums, self._latest
-        self._sums, self._latest = {}, {}
+        """Take what is logged inside for itself: for a dry run, which logs the lines of a load and its errors."""
+        kept = self._sums, self._latest, self.errors, self.gpu_layers
+        self._sums, self._latest, self.errors = {}, {}, deque(maxlen=ERROR_LINES)
         try:
             yield
         finally:
-            self._sums, self._latest = kept
+            self._sums, self._latest, self.errors, self.gpu_layers = kept
 
     def memory(self) -> MemoryParts:
         """Bytes per component, summed over devices, as logged."""
@@ -68,6 +72,8 @@ class LogCapture:
             self.errors.append(line)
         if match := _BUFFER.search(line):
             self._buffer(match["kind"], match["device"], float(match["mib"]))
+        elif match := _OFFLOADED.search(line):
+            self.gpu_layers = int(match[1])
         if self._level != _LEVEL_DEBUG:
             _to_standard_error(line)
 

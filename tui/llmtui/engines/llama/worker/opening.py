@@ -115,6 +115,7 @@ def _describe(load: Load, opened: Opened, facts: TensorFacts | None, logs: LogCa
         vocabulary_size=opened.vocabulary.size,
         pid=os.getpid(),
         threads=model.threads,
+        gpu_layers=logs.gpu_layers if loading.uses_gpu(load.runtime) else 0,
         path=load.path,
         recurrent=model.recurrent,
     )
