@@ -125,6 +125,9 @@ class Loop:
         code = self._batch.decode(self._model.context)
         self._tickets.end()
         if code == 0:
+            if in_prefill:
+                # A GPU returns before it has worked; progress, rates and the next piece need the time it took.
+                llama.llama_synchronize(self._model.context)
             self._advance(jobs)
             self._adapt(in_prefill, time.perf_counter_ns() - started_ns)
             return
@@ -141,7 +144,6 @@ class Loop:
                 if job.output < 0:
                     self._report_progress(job, time.perf_counter_ns())
                     continue
-                llama.llama_synchronize(self._model.context)
                 job.prefill_ended_ns = time.perf_counter_ns()
                 job.progress_ns = 0
                 self._report_progress(job, job.prefill_ended_ns)
