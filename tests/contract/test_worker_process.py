@@ -59,6 +59,16 @@ async def loading(engine: LlamaEngine, events: AsyncIterator[LoadEvent] | None =
     return [event async for event in events or engine.load()]
 
 
+def worker_pid(engine: LlamaEngine) -> int:
+    process = engine._worker._process
+    assert process is not None
+    return process.pid
+
+
+def descriptors() -> int:
+    return psutil.Process().num_fds()
+
+
 def gone(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
@@ -83,9 +93,7 @@ async def load_error(path: Path | str, **runtime: int) -> LlmtuiError:
     assert caught.value.remedy
     assert caught.value.exit_code == 3
     assert not engine.alive
-    pid = engine._worker.pid
-    assert pid is not None
-    assert not psutil.pid_exists(pid)
+    assert not psutil.pid_exists(worker_pid(engine))
     await engine.close()
     return caught.value
 
@@ -234,7 +242,7 @@ async def test_close_while_loading(make_gguf: MakeGguf, tmp_path: Path) -> None:
     await engine.close()
     with pytest.raises(EngineError):
         await loading(engine, events)
-    assert not psutil.pid_exists(engine._worker.pid or 0)
+    assert not psutil.pid_exists(worker_pid(engine))
 
 
 async def test_close_while_the_worker_starts(demo: Path) -> None:
@@ -244,7 +252,7 @@ async def test_close_while_the_worker_starts(demo: Path) -> None:
     await engine.close()
     with pytest.raises(EngineError):
         await task
-    assert not psutil.pid_exists(engine._worker.pid or 0)
+    assert not psutil.pid_exists(worker_pid(engine))
 
 
 async def test_a_worker_that_ends_while_loading_is_a_model_error(demo: Path) -> None:
@@ -260,6 +268,47 @@ async def test_an_interpreter_that_is_missing(demo: Path, tmp_path: Path) -> Non
     await engine.close()
 
 
+async def test_no_descriptor_is_left_by_a_worker_that_cannot_be_started(demo: Path, tmp_path: Path) -> None:
+    for name in ("first", "counted"):
+        engine = LlamaEngine("m", str(demo), Runtime(), python=str(tmp_path / name))
+        before = descriptors()
+        with pytest.raises(EngineError, match="cannot be started"):
+            await loading(engine)
+        await engine.close()
+    assert descriptors() == before
+
+
+async def test_no_descriptor_is_left_by_a_start_that_was_cancelled(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def cancelled(*_args: object, **_options: object) -> None:
+        raise asyncio.CancelledError
+
+    engine = LlamaEngine("m", str(demo), Runtime())
+    monkeypatch.setattr("llmtui.engines.llama.process.asyncio.create_subprocess_exec", cancelled)
+    before = descriptors()
+    with pytest.raises(asyncio.CancelledError):
+        await loading(engine)
+    assert descriptors() == before
+
+
+async def test_too_many_open_files_are_an_error_and_leave_none(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe, made = os.pipe, []
+
+    def second_fails() -> tuple[int, int]:
+        if made:
+            raise OSError(24, "Too many open files")
+        made.append(pipe())
+        return made[0]
+
+    engine = LlamaEngine("m", str(demo), Runtime())
+    before = descriptors()
+    with monkeypatch.context() as patched:
+        patched.setattr("llmtui.engines.llama.process.os.pipe", second_fails)
+        with pytest.raises(EngineError, match="cannot be started") as caught:
+            await loading(engine)
+    assert "Too many open files" in caught.value.cause
+    assert descriptors() == before
+
+
 async def test_garbage_from_the_worker_ends_it(tmp_path: Path, demo: Path) -> None:
     fake = tmp_path / "fake"
     fake.write_text(GARBAGE.format(python=sys.executable))
@@ -267,7 +316,7 @@ async def test_garbage_from_the_worker_ends_it(tmp_path: Path, demo: Path) -> No
     engine = LlamaEngine("m", str(demo), Runtime(), python=str(fake))
     with pytest.raises(LlmtuiError, match="unreadable"):
         await loading(engine)
-    assert not psutil.pid_exists(engine._worker.pid or 0)
+    assert not psutil.pid_exists(worker_pid(engine))
 
 
 async def test_log_lines_are_safe_to_show(open_worker, demo: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import os
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -57,11 +58,6 @@ class WorkerProcess:
         self._watch: asyncio.Task[None] | None = None
         self._ooms = kernel_oom_kills()
 
-    @property
-    def pid(self) -> int | None:
-        """Of the process, also when it has ended."""
-        return self._process.pid if self._process else None
-
     def log(self) -> list[str]:
         """Its last log lines, oldest first, safe to show."""
         return list(self._log)
@@ -75,34 +71,29 @@ class WorkerProcess:
         Raises:
             EngineError: it cannot be started.
         """
-        command_read, command_write = os.pipe()
-        event_read, event_write = os.pipe()
-        ours = [command_write, event_read]
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                # -P: a file named like a module in the user's folder must not be imported.
-                *(self._python, "-P", "-m", "llmtui.engines.llama.worker", str(command_read), str(event_write)),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                pass_fds=(command_read, event_write),
-                start_new_session=True,
-                env=worker_environment(os.environ),
-            )
-        except OSError as error:
-            for descriptor in ours:
-                os.close(descriptor)
-            raise EngineError(
-                "The model process cannot be started", cause=str(error), remedy="Free some memory and try again."
-            ) from error
-        finally:
-            os.close(command_read)
-            os.close(event_write)
         loop = asyncio.get_running_loop()
-        self._commands, _ = await loop.connect_write_pipe(
-            asyncio.BaseProtocol, os.fdopen(command_write, "wb", buffering=0)
-        )
-        self._watch = loop.create_task(self._live(self._process, event_read))
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            try:
+                command_read, command_write = _pipe(theirs, ours)
+                event_read, event_write = _pipe(ours, theirs)
+                self._process = await asyncio.create_subprocess_exec(
+                    # -P: a file named like a module in the user's folder must not be imported.
+                    *(self._python, "-P", "-m", "llmtui.engines.llama.worker"),
+                    *(str(command_read.fileno()), str(event_write.fileno())),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    pass_fds=(command_read.fileno(), event_write.fileno()),
+                    start_new_session=True,
+                    env=worker_environment(os.environ),
+                )
+            except OSError as error:
+                raise EngineError(
+                    "The model process cannot be started", cause=str(error), remedy="Free some memory and try again."
+                ) from error
+            self._commands, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, command_write)
+            self._watch = loop.create_task(self._live(self._process, event_read))
+            ours.pop_all()
 
     def send(self, command: Command) -> None:
         """Queue a command; what is sent to a dead process is dropped.
@@ -132,7 +123,7 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
-    async def _live(self, process: asyncio.subprocess.Process, event_read: int) -> None:
+    async def _live(self, process: asyncio.subprocess.Process, event_read: io.FileIO) -> None:
         log = asyncio.create_task(self._read_log(process))
         problem = await self._read_replies(event_read)
         if problem is not None:
@@ -144,12 +135,10 @@ class WorkerProcess:
         ooms = kernel_oom_kills()
         self._on_end(code, ooms is not None and self._ooms is not None and ooms > self._ooms, problem)
 
-    async def _read_replies(self, descriptor: int) -> EngineError | None:
+    async def _read_replies(self, events: io.FileIO) -> EngineError | None:
         loop = asyncio.get_running_loop()
         stream = asyncio.StreamReader(limit=READ_BYTES)
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(descriptor, "rb", buffering=0)
-        )
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), events)
         frames = reply_reader()
         try:
             while data := await stream.read(READ_BYTES):
@@ -175,3 +164,12 @@ class WorkerProcess:
         text = visible_line(line[: 4 * LOG_LINE_CHARACTERS].decode("utf-8", "replace"))
         if text:
             self._log.append(text[:LOG_LINE_CHARACTERS])
+
+
+def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[io.FileIO, io.FileIO]:
+    """The two ends of a pipe, each closed by its stack."""
+    read_end, write_end = os.pipe()
+    return (
+        reader.enter_context(io.FileIO(read_end, "rb")),
+        writer.enter_context(io.FileIO(write_end, "wb")),
+    )

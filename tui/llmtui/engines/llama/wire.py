@@ -157,15 +157,6 @@ class FrameReader(Generic[MessageT]):
         del buffer[:start]
         return messages
 
-    def end(self) -> None:
-        """Note that no more bytes come.
-
-        Raises:
-            EngineError: the last frame was torn.
-        """
-        if self._buffer:
-            raise _garbled(f"the pipe closed {len(self._buffer)} bytes into a frame")
-
     def _decode(self, body: bytes) -> MessageT:
         try:
             return self._decoder.decode(body)
