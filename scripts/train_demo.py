@@ -9,7 +9,7 @@
 Needs PyTorch (CPU is enough), tokenizers, gguf, numpy and pyyaml; about ten minutes on two cores.
 The same seed on the same machine gives the same file. It prints the loss and, at the end, how many
 questions are answered exactly at temperature 0: written ones, seen and unseen in training, and the
-last turns of random conversations. ``demo_model/check.py`` repeats that through llama.cpp.
+last turns of random conversations. ``scripts/check_demo.py`` repeats that through llama.cpp.
 """
 
 from __future__ import annotations

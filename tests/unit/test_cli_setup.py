@@ -7,7 +7,8 @@ import pytest
 from llmtui.domain.messages import Message
 from llmtui.domain.transcript import ChatRecord, MessageRecord
 from llmtui.errors import ConfigError, StoreError, UsageError
-from llmtui.services.setup import find_chat, prepare
+from llmtui.services.chats import find_chat
+from llmtui.services.setup import prepare
 from llmtui.store.paths import Folders
 from llmtui.store.transcript_writer import TranscriptWriter
 

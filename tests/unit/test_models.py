@@ -7,6 +7,7 @@ import pytest
 from gguf_bytes import gguf, kv_string, kv_strings, kv_u32, kv_u32s, model, tensor, write
 
 from llmtui.errors import ModelError, UsageError
+from llmtui.services.model_files import details
 from llmtui.services.models import Catalogue
 from llmtui.store.config import Config
 from llmtui.store.gguf import GgufHeader, read_header
@@ -296,15 +297,15 @@ def test_details_say_what_the_header_says(catalogue: Catalogue) -> None:
     ]
     write(Path("models/m.gguf"), model(extra=extra))
 
-    details = catalogue.details(catalogue.resolve("m"))
+    found = details(catalogue.resolve("m"))
 
-    assert details.metadata["tokenizer.ggml.tokens"] == "[string × 2000]"
-    assert details.metadata["llama.attention.head_count_kv"] == "[2 × 32]"
-    assert details.metadata["llama.layer_kinds"] == "[1, 2]"
-    assert details.metadata["llama.context_length"] == 2048
-    assert "tokenizer.chat_template" not in details.metadata
-    assert details.special_tokens == {"eos": "t1999", "bos": "t1"}
-    assert (details.template, details.licence, details.tensors, details.gguf_version) == ("{{ messages }}", "mit", 2, 3)
-    shares = {share.type: (share.tensors, share.size_bytes) for share in details.tensor_types}
+    assert found.metadata["tokenizer.ggml.tokens"] == "[string × 2000]"
+    assert found.metadata["llama.attention.head_count_kv"] == "[2 × 32]"
+    assert found.metadata["llama.layer_kinds"] == "[1, 2]"
+    assert found.metadata["llama.context_length"] == 2048
+    assert "tokenizer.chat_template" not in found.metadata
+    assert found.special_tokens == {"eos": "t1999", "bos": "t1"}
+    assert (found.template, found.licence, found.tensors, found.gguf_version) == ("{{ messages }}", "mit", 2, 3)
+    shares = {share.type: (share.tensors, share.size_bytes) for share in found.tensor_types}
     assert shares == {"F32": (1, 256), "Q8_0": (1, 68)}
-    assert sum(share.share for share in details.tensor_types) == pytest.approx(1)
+    assert sum(share.share for share in found.tensor_types) == pytest.approx(1)

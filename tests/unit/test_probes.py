@@ -48,9 +48,7 @@ def test_a_zombie_has_no_memory() -> None:
 
 def test_host_reading_agrees_with_the_system() -> None:
     reading = host.read_host(None)
-    assert reading.memory_total_bytes == psutil.virtual_memory().total
-    assert reading.memory_available_bytes is not None
-    assert 0 < reading.memory_available_bytes <= psutil.virtual_memory().total
+    assert reading.cpu_percent is None or 0 <= reading.cpu_percent <= 100
     assert reading.process == ProcessMemory()
 
 

@@ -631,7 +631,7 @@ class TestDrafts:
         engine = await bench.load(SHORT)
         session = bench.new()
         await ask(session, "one two")
-        prompt = tuple(message.as_chat() for message in session.messages)
+        prompt = tuple(ChatMessage(message.role, message.content) for message in session.messages)
 
         count = await session.count_draft("three four")
 

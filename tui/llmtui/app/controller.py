@@ -143,7 +143,7 @@ class ChatController:
         from llmtui.services.profiler import Profiler  # noqa: PLC0415 - after the first paint
 
         self._profiler = Profiler()
-        self._profiler.start(lambda _reading: None)
+        self._profiler.start()
         problem = await self.reopen(chat) if chat is not None else None
         if self._session is None:
             await self._begin_chat()

@@ -52,10 +52,10 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 @click.pass_context
 def show(ctx: click.Context, model: str, *, as_json: bool) -> None:
     """Show what a model's file says of itself: tensors, tokens, template, metadata."""
+    from llmtui.services.model_files import details  # noqa: PLC0415 - `--help` loads no service
     from llmtui.services.setup import prepare  # noqa: PLC0415 - `--help` loads no service
 
-    catalogue = prepare().catalogue
-    found = catalogue.details(catalogue.resolve(model))
+    found = details(prepare().catalogue.resolve(model))
     if as_json or ctx.obj:
         import msgspec  # noqa: PLC0415
 

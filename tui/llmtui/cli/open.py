@@ -52,7 +52,8 @@ def open_tui(ctx: click.Context, /, model: str | None, **options: Any) -> None:
     chat, context, threads = (
         options[name] if options.get(name) is not None else before.get(name) for name in ("chat", "context", "threads")
     )
-    from llmtui.services.setup import find_chat, prepare  # noqa: PLC0415 - `--help` loads no service
+    from llmtui.services.chats import find_chat  # noqa: PLC0415 - `--help` loads no service
+    from llmtui.services.setup import prepare  # noqa: PLC0415
 
     services = prepare(context=context, threads=threads)
     if model is not None:

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from llmtui.domain.events import FinishReason
+
 Role = Literal["system", "user", "assistant"]
 
 
@@ -32,9 +34,5 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     content: str
     created_at: str
     model: str | None = None
-    finish_reason: str | None = None
+    finish_reason: FinishReason | None = None
     error: str | None = None
-
-    def as_chat(self) -> ChatMessage:
-        """Role and content alone."""
-        return ChatMessage(role=self.role, content=self.content)

@@ -85,7 +85,5 @@ class HostReading(msgspec.Struct, frozen=True, kw_only=True):
 
     t_ns: int
     cpu_percent: float | None = None
-    memory_available_bytes: int | None = None
-    memory_total_bytes: int | None = None
     process: ProcessMemory = ProcessMemory()
     gpu: GpuReading = GpuReading()

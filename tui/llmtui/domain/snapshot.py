@@ -61,7 +61,6 @@ class ProfilerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     memory: MemoryParts = MemoryParts()
     rss_anon_bytes: int | None = None
     rss_file_bytes: int | None = None
-    memory_available_bytes: int | None = None
     load_s: float | None = None
     threads: int | None = None
     cpu_percent: float | None = None
@@ -112,7 +111,6 @@ def build_snapshot(
         threads=loaded.threads if loaded else None,
         rss_anon_bytes=host.process.rss_anon_bytes if has_process else None,
         rss_file_bytes=host.process.rss_file_bytes if has_process else None,
-        memory_available_bytes=host.memory_available_bytes,
         cpu_percent=host.cpu_percent,
         gpu=host.gpu,
         rows=tuple(_row(number, turn) for number, turn in enumerate(turns, start=1)),

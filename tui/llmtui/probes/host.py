@@ -48,14 +48,9 @@ def read_host(pid: int | None) -> HostReading:
     Args:
         pid: the process that holds the model; None for a server's model or none at all.
     """
-    import psutil  # noqa: PLC0415 - see _CpuMeter.read
-
-    memory = psutil.virtual_memory()
     return HostReading(
         t_ns=time.perf_counter_ns(),
         cpu_percent=_CPU.read(),
-        memory_available_bytes=memory.available,
-        memory_total_bytes=memory.total,
         process=read_process(pid) if pid is not None else ProcessMemory(),
         gpu=read_gpu(pid),
     )
@@ -64,18 +59,10 @@ def read_host(pid: int | None) -> HostReading:
 def read_process(pid: int) -> ProcessMemory:
     """Memory of a process; all None when it is gone or the system does not tell.
 
-    Linux splits resident memory into anonymous and file-backed. Windows tells the private bytes and the peak,
-    macOS neither, and a total that mixes mapped weights with the rest would only mislead.
+    Linux splits resident memory into anonymous and file-backed. macOS does not, and a total that mixes mapped weights
+    with the rest would only mislead.
     """
-    if _IS_LINUX:
-        return _read_status(Path(f"/proc/{pid}/status"))
-    import psutil  # noqa: PLC0415 - see _CpuMeter.read
-
-    try:
-        info = psutil.Process(pid).memory_info()
-    except psutil.Error:
-        return ProcessMemory()
-    return ProcessMemory(rss_anon_bytes=getattr(info, "private", None), rss_peak_bytes=getattr(info, "peak_wset", None))
+    return _read_status(Path(f"/proc/{pid}/status")) if _IS_LINUX else ProcessMemory()
 
 
 def _read_status(path: Path) -> ProcessMemory:

@@ -1,10 +1,46 @@
-"""The chats of the past."""
+"""The chats of the past: all of them, or the one that is meant."""
+
+from pathlib import Path
 
 from llmtui.domain.transcript import ChatSummary
+from llmtui.errors import UsageError
 from llmtui.store.paths import Folders
-from llmtui.store.transcripts import list_chats
+from llmtui.store.transcripts import list_chats, read_transcript
 
 
 def past_chats(folders: Folders) -> list[ChatSummary]:
     """The user's chats, newest first. Reads from disk: call it from a thread, not from an event loop."""
     return list_chats(folders.chats_dir)
+
+
+def find_chat(folders: Folders, word: str) -> Path:
+    """The transcript that a user means by its path, its id, or the beginning of one id.
+
+    Raises:
+        UsageError: there is none, or more than one.
+        StoreError: the file is no transcript or cannot be read.
+    """
+    path = Path(word).expanduser()
+    if not path.is_file():
+        path = _chat_by_id(folders, word)
+    read_transcript(path)
+    return path
+
+
+def _chat_by_id(folders: Folders, word: str) -> Path:
+    chats = list_chats(folders.chats_dir)
+    found = [chat for chat in chats if chat.id == word] or [chat for chat in chats if chat.id.startswith(word)]
+    if len(found) == 1:
+        return Path(found[0].path)
+    if found:
+        raise UsageError(
+            f"Several chats begin with `{word}`",
+            cause=", ".join(chat.id for chat in found[:5]),
+            remedy="Write more of the id",
+        )
+    newest = ", ".join(chat.id for chat in chats[:5])
+    raise UsageError(
+        f"There is no chat `{word}`",
+        cause=f"The newest are {newest}" if newest else f"No chat is kept in {folders.chats_dir}",
+        remedy="Give an id or the path of a transcript, or open the history inside llmtui",
+    )

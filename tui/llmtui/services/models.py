@@ -11,7 +11,7 @@ import llmtui
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.text import visible_line
 from llmtui.errors import ModelError, UsageError
-from llmtui.services.model_files import ModelDetails, describe, details, inspect, model_name, sibling_parts
+from llmtui.services.model_files import describe, inspect, model_name, sibling_parts
 from llmtui.store.config import Config
 from llmtui.store.gguf import folder_error
 from llmtui.store.paths import Folders
@@ -85,14 +85,6 @@ class Catalogue:
         if looks_like_path or _is_dir(path):
             return _resolve_path(path)
         raise _unknown(spec, [DEMO, *(candidate.name for candidate in candidates)], self.search_folders)
-
-    def details(self, info: ModelInfo) -> ModelDetails:
-        """Everything the model's headers say.
-
-        Raises:
-            ModelError: the files cannot be read.
-        """
-        return details(info)
 
     def _resolve_demo(self) -> ModelInfo:
         if not _is_file(self._demo_file):

@@ -1,6 +1,5 @@
 """The sampler: one thread that looks at the machine twice a second and hands out immutable readings."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ def _read_host(pid: int | None) -> HostReading:
 class Profiler:
     """Samples the host and one watched process.
 
-    A tick that fails gives a reading without figures; neither it nor a failing listener ends the sampling.
+    A tick that fails gives a reading without figures; it does not end the sampling.
 
     Args:
         interval_s: seconds between looks.
@@ -42,11 +41,8 @@ class Profiler:
         """The latest reading; one without figures before the first tick."""
         return self._latest
 
-    def start(self, on_snapshot: Callable[[HostReading], None]) -> None:
+    def start(self) -> None:
         """Begin to sample.
-
-        Args:
-            on_snapshot: called on the sampler's thread with every reading; it should only post it onwards.
 
         Raises:
             RuntimeError: it is running already.
@@ -54,23 +50,21 @@ class Profiler:
         if self._thread is not None:
             raise RuntimeError("the profiler is running already")
         self._stopped.clear()
-        self._thread = threading.Thread(target=self._run, args=(on_snapshot,), name="profiler", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="profiler", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and wait for it; safe to call twice, and from the listener itself."""
+        """End the thread and wait for it; safe to call twice."""
         self._stopped.set()
         self._wake.set()
         thread, self._thread = self._thread, None
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None:
             thread.join()
 
-    def _run(self, on_snapshot: Callable[[HostReading], None]) -> None:
+    def _run(self) -> None:
         while not self._stopped.is_set():
             self._wake.clear()
             self._latest = self._sample()
-            with contextlib.suppress(Exception):  # a listener that is being torn down must not end the sampling
-                on_snapshot(self._latest)
             self._wake.wait(self._interval_s)
 
     def _sample(self) -> HostReading:

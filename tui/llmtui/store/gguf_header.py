@@ -84,8 +84,6 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         values: metadata: scalars, short arrays, and `GgufArray` for the long ones.
         data_offset: where the weights start.
-        expected_bytes: the least size of a whole file.
-        file_bytes: the size it has.
     """
 
     path: str
@@ -94,8 +92,6 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     tensors: tuple[TensorInfo, ...]
     alignment: int
     data_offset: int
-    expected_bytes: int
-    file_bytes: int
 
     def text(self, key: str) -> str | None:
         """A string value; None when it is missing or of another type."""
@@ -189,8 +185,6 @@ class HeaderReader:
             tensors=tensors,
             alignment=alignment,
             data_offset=data_offset,
-            expected_bytes=expected,
-            file_bytes=self.size,
         )
 
     def _value(self, key: str, code: int) -> Value:

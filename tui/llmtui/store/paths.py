@@ -16,7 +16,7 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         config_dir: holds `config.toml`.
-        data_dir: what the user would miss: chats, models, drafts.
+        data_dir: what the user would miss: chats and models.
         cache_dir: what can be made again.
     """
 
@@ -54,11 +54,6 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
     def models_dir(self) -> Path:
         """Models that llmtui itself looks after."""
         return self.data_dir / "models"
-
-    @property
-    def drafts_dir(self) -> Path:
-        """What was typed and not sent."""
-        return self.data_dir / "drafts"
 
 
 def make_private_dir(path: Path) -> None:

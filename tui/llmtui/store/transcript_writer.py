@@ -67,11 +67,6 @@ class TranscriptWriter:
             writer.problem = writer._described(error)
         return writer
 
-    @property
-    def unsaved(self) -> int:
-        """Records that wait for the disk."""
-        return len(self._pending)
-
     def append(self, *records: Record, sync: bool = False) -> None:
         """Write records, those that failed before first. Never raises for the disk.
 
