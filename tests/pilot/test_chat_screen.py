@@ -290,3 +290,36 @@ async def test_an_engine_that_hangs_is_ended_and_the_keys_work_meanwhile(stage: 
         assert "did not stop" in screen.entries[-1].label
         assert "Ctrl+L" in screen.entries[-1].text
         assert screen.entries[1].text.startswith("half")
+
+
+async def test_what_is_copied_holds_no_control_characters(stage: Stage):
+    stage.script = [answer(f"{HOSTILE}\x1b[201~rm -rf\n")]
+    async with stage.run() as screen:
+        await screen.ask("hello")
+        await screen.answered(1)
+        await screen.pilot.press("ctrl+y")
+        await screen.see("copied")
+        assert "␛[201~rm -rf" in screen.app.clipboard
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(screen.app.clipboard)
+        screen.chat.query_one("#transcript").text_select_all()
+        selected = screen.chat.get_selected_text()
+        assert "␛[201~rm -rf" in selected
+        assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(selected)
+
+
+async def test_copying_much_warns_that_the_terminal_may_cut_it(stage: Stage):
+    stage.script = [answer("", tokens=["字" * 40_000])]
+    async with stage.run() as screen:
+        await screen.ask("hello")
+        await screen.answered(1)
+        await screen.pilot.press("ctrl+y")
+        await screen.see("100 kB")
+
+
+async def test_a_context_smaller_than_asked_for_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    asked = type(stage.config.runtime)(context=100_000)
+    stage.configure(runtime=asked)
+    opened = stage.open_engine
+    monkeypatch.setattr(stage, "open_engine", lambda info, _: opened(info, type(asked)(context=4096)))
+    async with stage.run() as screen:
+        await screen.see("context 4,096: the model has no 100,000")

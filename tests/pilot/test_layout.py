@@ -85,7 +85,7 @@ async def test_help_lists_every_action_with_its_key(stage: Stage):
 
 
 async def test_the_users_keys_replace_the_default_ones(stage: Stage):
-    stage.configure(keymap={"pick_model": "ctrl+k", "toggle_profiler": "f9"})
+    stage.configure(keymap={"pick_model": " Ctrl+K ,f7", "toggle_profiler": "F9"})
     async with stage.run() as screen:
         await screen.see("^K model")
         await screen.pilot.press("ctrl+o")
@@ -93,8 +93,11 @@ async def test_the_users_keys_replace_the_default_ones(stage: Stage):
         assert screen.app.screen is screen.chat
         await screen.pilot.press("f9")
         await screen.until(lambda: "decode" not in screen.text)
-        await screen.pilot.press("ctrl+k")
-        await screen.until(lambda: isinstance(screen.app.screen, ModelPicker))
+        for key in ("ctrl+k", "f7"):
+            await screen.pilot.press(key)
+            await screen.until(lambda: isinstance(screen.app.screen, ModelPicker))
+            await screen.pilot.press("escape")
+            await screen.until(lambda: screen.app.screen is screen.chat)
 
 
 @pytest.mark.parametrize("values", [{"keymap": {"fly": "f9"}}, {"keymap": {"stop": "f1"}}, {"theme": "[red]none[/]"}])

@@ -1,11 +1,16 @@
 """Choosing a model and going back to a chat, with the keyboard only."""
 
+import threading
+
+import pytest
 from pilot.conftest import POEM, Stage
 from textual.events import Paste
 from textual.widgets import OptionList
 
 from llmtui.app.screens.history import HistoryScreen
 from llmtui.app.screens.model_picker import ModelPicker
+from llmtui.domain.models import ModelInfo
+from llmtui.services.models import Catalogue
 from llmtui.services.session import ChatSession
 
 HOSTILE_NAME = "evil\x1b]52;c;eA==\x07[red]name"
@@ -178,3 +183,44 @@ async def test_an_empty_history_says_so(stage: Stage):
     async with stage.run() as screen:
         await screen.pilot.press("ctrl+g")
         await screen.see("no chats yet")
+
+
+async def test_a_model_picked_while_the_first_is_still_looked_for_is_the_one_that_is_loaded(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    stage.add_model("other")
+    looked, resolve = threading.Event(), Catalogue.resolve
+
+    def slow(self: Catalogue, spec: str | None) -> ModelInfo:
+        looked.wait(10)
+        return resolve(self, spec)
+
+    monkeypatch.setattr(Catalogue, "resolve", slow)
+    async with stage.run(ready=False) as screen:
+        await screen.see("loading demo")
+        info = next(info for info in stage.services().catalogue.list() if info.name == "other")
+        screen.chat.spawn(screen.controller.load(info), "model")
+        await screen.until(lambda: screen.controller.loaded is not None and screen.controller.loading is None)
+        looked.set()
+        await screen.until(lambda: not screen.controller.running)
+        assert screen.controller.model is not None
+        assert screen.controller.model.name == "other"
+        assert len(stage.opened) == 1
+
+
+async def test_escape_gives_up_the_first_model_while_it_is_still_looked_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
+    looked, resolve = threading.Event(), Catalogue.resolve
+
+    def slow(self: Catalogue, spec: str | None) -> ModelInfo:
+        looked.wait(10)
+        return resolve(self, spec)
+
+    monkeypatch.setattr(Catalogue, "resolve", slow)
+    async with stage.run(ready=False) as screen:
+        await screen.see("loading demo")
+        await screen.pilot.press("escape")
+        await screen.see("no model")
+        looked.set()
+        assert not stage.opened

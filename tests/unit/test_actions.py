@@ -49,6 +49,16 @@ def test_keymap_replaces_keys():
     assert actions["open_history"].key == "ctrl+g"
 
 
+def test_keymap_gives_several_keys():
+    actions = {action.id: action for action in resolve({"pick_model": "F7 , ctrl+k, alt+slash,f7"})}
+    assert actions["pick_model"].key == "f7,ctrl+k,alt+slash"
+    assert actions["pick_model"].key_name == "F7"
+
+
+def test_the_default_keys_are_usable_in_a_keymap():
+    assert resolve({action.id: action.key for action in ACTIONS}) == ACTIONS
+
+
 def test_two_actions_may_swap_keys():
     actions = {action.id: action.key for action in resolve({"pick_model": "ctrl+g", "open_history": "ctrl+o"})}
     assert (actions["pick_model"], actions["open_history"]) == ("ctrl+g", "ctrl+o")
@@ -60,6 +70,17 @@ def test_two_actions_may_swap_keys():
         ({"fly": "f9"}, ["unknown action: fly", "keymap.fly", "pick_model"]),
         ({"pick_model": "ctrl+g"}, ["ctrl+g", "pick_model", "open_history"]),
         ({"pick_model": "  "}, ["no key for pick_model", "keymap.pick_model"]),
+        ({"pick_model": "ctrl+k, ctrl+g"}, ["ctrl+g", "pick_model", "open_history"]),
+        ({"pick_model": "x"}, ["x cannot stand for pick_model", "typing"]),
+        ({"pick_model": "shift+x"}, ["typing"]),
+        ({"pick_model": "Enter"}, ["enter cannot", "typing", "keymap.pick_model"]),
+        ({"pick_model": "ctrl+j"}, ["typing"]),
+        ({"pick_model": "f8,space"}, ["space", "typing"]),
+        ({"pick_model": "ctrl+m"}, ["terminals send it as enter"]),
+        ({"pick_model": "ctrl+c"}, ["how to leave"]),
+        ({"pick_model": "ctr+k"}, ["no such key"]),
+        ({"pick_model": "banana"}, ["no such key"]),
+        ({"pick_model": "ctrl+"}, ["no such key"]),
     ],
 )
 def test_a_wrong_keymap_is_an_error_that_names_the_place(keymap, words):

@@ -4,6 +4,7 @@ An action's `id` is the name of the method that runs it (`action_<id>`) and what
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -22,7 +23,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: stable; what a keymap names.
-        key: as Textual writes it, e.g. `ctrl+o`.
+        key: as Textual writes it, e.g. `ctrl+o`; several are separated by commas.
         label: two words at most, for the footer.
         help: one sentence, for palette and help screen.
         group: heading on the help screen.
@@ -42,8 +43,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def key_name(self) -> str:
-        """The key as people write it, e.g. `Ctrl+O`."""
-        return "+".join(_KEY_NAMES.get(part, part.capitalize()) for part in self.key.split("+"))
+        """The key as people write it, e.g. `Ctrl+O`; the first of several."""
+        first = self.key.partition(",")[0]
+        return "+".join(_KEY_NAMES.get(part, part.capitalize()) for part in first.split("+"))
 
     @property
     def key_short(self) -> str:
@@ -143,42 +145,88 @@ ACTIONS: tuple[Action, ...] = (
 
 _BY_ID = {action.id: action for action in ACTIONS}
 
+NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter"})
+"""They break the line in the input line."""
+_TYPING_KEYS = NEWLINE_KEYS | {"enter", "space", "tab", "backspace", "delete", "up", "down", "left", "right"}
+_SENT_AS_ANOTHER = {"ctrl+m": "enter", "ctrl+i": "tab", "ctrl+h": "backspace", "ctrl+[": "escape"}
+_MODIFIERS = frozenset({"ctrl", "alt", "shift", "super", "hyper", "meta"})
+_FIXED_KEYS = {"ctrl+c": "tells how to leave"}
+
 
 def resolve(keymap: Mapping[str, str]) -> tuple[Action, ...]:
     """The registry with the user's keys in it.
 
     Args:
-        keymap: action id to key, as in the config file's `[keymap]`.
+        keymap: action id to key, or to several with commas between them, as in the config file's `[keymap]`.
 
     Raises:
-        ConfigError: an id is unknown, a key is empty, or two actions share a key.
+        ConfigError: an id or a key is unknown, a key is empty or needed for typing, or two actions share a key.
     """
-    for action_id, key in keymap.items():
+    for action_id in keymap:
         if action_id not in _BY_ID:
             raise ConfigError(
                 f"The keymap names an unknown action: {action_id}",
                 cause=f"config.toml, keymap.{action_id}",
                 remedy=f"Use one of: {', '.join(sorted(_BY_ID))}",
             )
-        if not key.strip():
-            raise ConfigError(
-                f"The keymap gives no key for {action_id}",
-                cause=f"config.toml, keymap.{action_id}",
-                remedy="Write a key such as ctrl+k or f8, or remove the line",
-            )
     actions = tuple(
-        msgspec.structs.replace(action, key=keymap.get(action.id, action.key).strip().lower()) for action in ACTIONS
+        msgspec.structs.replace(action, key=",".join(_keys(action.id, keymap[action.id])))
+        if action.id in keymap
+        else action
+        for action in ACTIONS
     )
     taken: dict[str, str] = {}
     for action in actions:
-        other = taken.setdefault(action.key, action.id)
-        if other != action.id:
-            raise ConfigError(
-                f"The key {action.key} stands for two actions: {other} and {action.id}",
-                cause="config.toml, keymap",
-                remedy=f"Give {other} or {action.id} another key",
-            )
+        for key in action.key.split(","):
+            other = taken.setdefault(key, action.id)
+            if other != action.id:
+                raise ConfigError(
+                    f"The key {key} stands for two actions: {other} and {action.id}",
+                    cause="config.toml, keymap",
+                    remedy=f"Give {other} or {action.id} another key",
+                )
     return actions
+
+
+def _keys(action_id: str, written: str) -> list[str]:
+    """The keys of one line of the keymap, as Textual writes them."""
+    keys = list(dict.fromkeys(key.strip().lower() for key in written.split(",") if key.strip()))
+    problem = None if keys else f"The keymap gives no key for {action_id}"
+    for key in keys:
+        reason = _why_unusable(key)
+        if reason is not None:
+            problem = f"The key {key} cannot stand for {action_id}: {reason}"
+    if problem is not None:
+        raise ConfigError(
+            problem,
+            cause=f"config.toml, keymap.{action_id}",
+            remedy="Write a key such as ctrl+k or f8, or remove the line",
+        )
+    return keys
+
+
+def _why_unusable(key: str) -> str | None:
+    *modifiers, last = key.split("+")
+    if key in _TYPING_KEYS or (set(modifiers) <= {"shift"} and len(last) == 1):
+        return "it is needed for typing"
+    if key in _FIXED_KEYS:
+        return f"it {_FIXED_KEYS[key]}"
+    if key in _SENT_AS_ANOTHER:
+        return f"terminals send it as {_SENT_AS_ANOTHER[key]}"
+    if not last or not set(modifiers) <= _MODIFIERS:
+        return "there is no such key"
+    if len(last) > 1 and last not in _named_keys():
+        return "there is no such key"
+    return None
+
+
+@cache
+def _named_keys() -> frozenset[str]:
+    """Names of keys that are not one character: `f8`, `pageup`, `slash`."""
+    from textual.keys import ASCII_KEY_NAMES, KEY_NAME_REPLACEMENTS, KEY_TO_UNICODE_NAME, Keys  # noqa: PLC0415 - rare
+
+    named = {key.value.rpartition("+")[2] for key in Keys}
+    return frozenset(named | {*ASCII_KEY_NAMES.values(), *KEY_NAME_REPLACEMENTS.values(), *KEY_TO_UNICODE_NAME})
 
 
 def bindings(actions: Sequence[Action], scope: Scope) -> list[Binding]:

@@ -64,7 +64,7 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = themes.chosen(services.config.theme, self.available_themes)
-        self.set_keymap(services.config.keymap)
+        self.set_keymap({action.id: action.key for action in self.actions if action.id in services.config.keymap})
 
     def get_default_screen(self) -> Screen[None]:
         """The chat is the first and lowest screen."""

@@ -46,6 +46,9 @@ def _remark(controller: "ChatController", width: int) -> Content:
     info = controller.model
     if controller.loading is not None or controller.dead or info is None:
         return NOTHING
+    asked, loaded = controller.services.host.runtime.context, controller.loaded
+    if asked and loaded and loaded.context_size < asked:
+        return Content.styled(f"context {loaded.context_size:,}: the model has no {asked:,}", "$warning")
     if info.source == "demo":
         return Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted")
     sampling = controller.services.config.sampling

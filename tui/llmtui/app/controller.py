@@ -150,7 +150,9 @@ class ChatController:
         if problem is not None:
             self._show_error(problem)
         specs = [model] if model else [self._last_model(), self.services.config.default_model, "demo"]
-        self._model_came(ready=await self._loader.load_first([spec for spec in specs if spec]))
+        ready = await self._loader.load_first([spec for spec in specs if spec])
+        if ready is not None:
+            self._model_came(ready=ready)
 
     async def close(self) -> None:
         """End the turn, the conversation and the engine."""
@@ -262,8 +264,8 @@ class ChatController:
         if session is None or self.running or self.loading is not None:
             self._view.say("Not now: the model is busy")
             return
-        messages = build.without_failed_answer(session.messages)
-        if not messages or messages[-1].role != "user":
+        messages = session.unanswered
+        if not messages:
             self._view.say("Every question has its answer")
             return
         self._view.show_entries(build.conversation(messages, session.turns))

@@ -47,12 +47,6 @@ def conversation(messages: Sequence[Message], turns: "Sequence[Turn]") -> list[E
     return entries
 
 
-def without_failed_answer(messages: Sequence[Message]) -> Sequence[Message]:
-    """The conversation as it is asked again: an answer at its end that an error cut short is left out."""
-    failed = bool(messages) and messages[-1].role == "assistant" and messages[-1].finish_reason == "error"
-    return messages[:-1] if failed else messages
-
-
 def error_entry(entry_id: str, error: LlmtuiError | Failed, *, hint: str = "") -> Entry:
     """An error: what happened as the label, why and what to do as the text."""
     parts = [part for part in (error.cause, error.remedy, hint) if part]

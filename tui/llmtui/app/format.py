@@ -1,15 +1,22 @@
 """Numbers as the screen writes them: thousands separated, units spelled, unknown as an en dash."""
 
+from llmtui.domain.quantities import UNKNOWN, count, percent, size
+from llmtui.domain.quantities import whole as integer
 from llmtui.domain.text import visible_line
 
-UNKNOWN = "–"
-GIB = 1024**3
-MIB = 1024**2
-
-
-def integer(value: int | None) -> str:
-    """`12,345`."""
-    return UNKNOWN if value is None else f"{value:,}"
+__all__ = [
+    "UNKNOWN",
+    "count",
+    "integer",
+    "milliseconds",
+    "name",
+    "percent",
+    "rate",
+    "seconds",
+    "short_rate",
+    "short_size",
+    "size",
+]
 
 
 def rate(value: float | None) -> str:
@@ -40,39 +47,11 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
 
 
-def size(value: int | None) -> str:
-    """Bytes as `5.1 GiB`, `37 MiB` or `12 KiB`."""
-    if value is None:
-        return UNKNOWN
-    if value >= GIB:
-        return f"{value / GIB:,.1f} GiB"
-    if value >= MIB:
-        amount = value / MIB
-        return f"{amount:.0f} MiB" if amount >= 9.95 else f"{amount:.1f} MiB"
-    return f"{value / 1024:.0f} KiB"
-
-
 def short_size(value: int | None) -> str:
     """Bytes as `5.1G` or `37M`, for narrow columns."""
     if value is None:
         return UNKNOWN
-    return f"{value / GIB:.1f}G" if value >= GIB else f"{value / MIB:.0f}M"
-
-
-def count(value: int | None) -> str:
-    """Parameters as `7.6B`, `494M` or `12K`; tokens of a context as they are."""
-    if value is None:
-        return UNKNOWN
-    for unit, letter in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
-        if value >= unit:
-            amount = value / unit
-            return f"{amount:.1f}{letter}" if amount < 10 else f"{amount:.0f}{letter}"
-    return str(value)
-
-
-def percent(fraction: float | None) -> str:
-    """`19 %`."""
-    return UNKNOWN if fraction is None else f"{fraction * 100:.0f} %"
+    return f"{value / (1 << 30):.1f}G" if value >= 1 << 30 else f"{value / (1 << 20):.0f}M"
 
 
 def name(text: str | None) -> str:

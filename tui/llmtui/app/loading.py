@@ -44,27 +44,40 @@ class Loader:
         self._changed = changed
         self._failed = failed
         self._task: asyncio.Task[object] | None = None
+        self._chosen = False
 
     @property
     def dead(self) -> bool:
         """Whether a model was loaded and its engine is gone."""
         host = self._services.host
-        if self.state is not None or host.info is None:
-            return False
-        return host.engine is None or not host.engine.alive
+        return self.state is None and host.info is not None and not host.alive
 
-    async def load_first(self, specs: Sequence[str]) -> bool:
-        """Load the first of these that can be found; each that cannot is reported. True when one is ready."""
-        for spec in specs:
-            self._show(Loading(fmt.name(spec)))
-            try:
-                info = await asyncio.to_thread(self._services.catalogue.resolve, spec)
-            except LlmtuiError as error:
-                self._failed(error)
-                continue
-            return await self.load(info)
-        self._show(None)
-        return False
+    async def load_first(self, specs: Sequence[str]) -> bool | None:
+        """Load the first of these that can be found; each that cannot is reported. True when one is ready.
+
+        When another load was asked for or given up before this began, that stands: None while it runs.
+        """
+        if self._chosen:
+            return None if self.state is not None else self._services.host.alive
+        self._task = asyncio.current_task()
+        info = await self._first_of(specs)
+        return info is not None and await self._follow(self._services.host.load(info), fmt.name(info.name))
+
+    async def _first_of(self, specs: Sequence[str]) -> ModelInfo | None:
+        info: ModelInfo | None = None
+        try:
+            for spec in specs:
+                self._show(Loading(fmt.name(spec)))
+                try:
+                    info = await asyncio.to_thread(self._services.catalogue.resolve, spec)
+                except LlmtuiError as error:
+                    self._failed(error)
+                else:
+                    break
+        finally:
+            if info is None:
+                self._show(None)
+        return info
 
     async def load(self, info: ModelInfo) -> bool:
         """Load a model; True when it is ready."""
@@ -80,7 +93,10 @@ class Loader:
 
     async def stop(self) -> None:
         """Give up a load under way, if any; the model before answers again when it is still there."""
+        self._chosen = True
         task, self._task = self._task, None
+        if task is None and self.state is not None:
+            self._show(None)
         if task is not None and task is not asyncio.current_task() and not task.done():
             task.cancel()
             await asyncio.wait({task})

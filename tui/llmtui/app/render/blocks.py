@@ -10,10 +10,20 @@ from textual.geometry import Offset
 from textual.selection import Selection
 from textual.strip import Strip
 
-from llmtui.app.render.entry import Entry, barred, body_width, entry_rows, estimated_rows, frame_rows, label_row
+from llmtui.app.render.entry import (
+    LONGEST_ANSWER,
+    Entry,
+    barred,
+    body_width,
+    entry_rows,
+    estimated_rows,
+    frame_rows,
+    label_row,
+)
 from llmtui.app.render.lines import Line
 from llmtui.app.render.palette import Palette
 from llmtui.app.render.strips import strip_of
+from llmtui.domain.text import visible
 
 if TYPE_CHECKING:
     from llmtui.app.render.stream import MarkdownStream
@@ -45,7 +55,7 @@ class Block:
 
     def lay_out(self, width: int, palette: Palette) -> list[tuple[int, int]]:
         """Rows of a finished entry; gives the changed ones like `stream`."""
-        if self._stream is not None and self.width == width:
+        if self._stream is not None and self.width == width and len(self.entry.text) <= LONGEST_ANSWER:
             body = self._stream.finish(self.entry.text)
             rows = frame_rows(self.entry, body, width, palette)
         else:
@@ -158,7 +168,7 @@ class Stack:
     def text_of(self, selection: Selection) -> str:
         """The text of selected rows: soft breaks undone, bars and hanging indents left out."""
         if selection.start is None and selection.end is None:
-            return "\n\n".join(f"{block.entry.label}\n{block.entry.text}" for block in self.blocks)
+            return visible("\n\n".join(f"{block.entry.label}\n{block.entry.text}" for block in self.blocks))
         first = selection.start.y if selection.start else 0
         last = min(selection.end.y if selection.end else self.total, self.total - 1)
         parts: list[str] = []

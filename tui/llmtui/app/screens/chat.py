@@ -22,6 +22,7 @@ from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
 from llmtui.app.widgets.profiler_panel import ProfilerPanel
 from llmtui.app.widgets.transcript_view import Entry, TranscriptView
+from llmtui.domain.text import visible
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -36,6 +37,9 @@ PANEL_S = 0.5
 IDLE_S = 2.0
 DRAFT_S = 0.25
 """Pause in typing after which the draft is counted."""
+
+MOST_COPIED = 100_000
+"""Bytes that a terminal is sure to take as a clipboard's content: base64 makes more of them."""
 
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
@@ -295,8 +299,11 @@ class ChatScreen(Screen[None]):
         if not answer:
             self.say("There is no answer to copy yet")
             return
-        self.app.copy_to_clipboard(answer)
-        self.say(f"copied {len(answer):,} characters")
+        text = visible(answer)
+        self.app.copy_to_clipboard(text)
+        much = len(text.encode("utf-8", "replace")) > MOST_COPIED
+        warning = "; some terminals take only 100 kB" if much else ""
+        self.say(f"copied {len(text):,} characters{warning}")
 
     def action_toggle_profiler(self) -> None:
         """Show or hide the profiler."""

@@ -16,9 +16,10 @@ from textual.worker import Worker, WorkerState
 
 from llmtui.app import format as fmt
 from llmtui.app.widgets.table import Column, Row, heading, lay_out, line
+from llmtui.domain.text import UNSAFE_RANGES
 
 Choice = TypeVar("Choice")
-_PRINTABLE = r"[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*"
+_PRINTABLE = rf"[^\t\n{UNSAFE_RANGES}]*"
 """What the filter takes: a paste may hold anything, and an input line writes it to the terminal as it is."""
 
 

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import TextArea
 from textual.widgets.text_area import EditResult, Location, Selection
 
+from llmtui.app.actions import NEWLINE_KEYS
 from llmtui.app.render.document import EditedText
 from llmtui.app.render.graphemes import next_boundary, previous_boundary
 from llmtui.app.widgets.paste import Pastes, is_long
@@ -58,7 +59,6 @@ class Composer(TextArea, inherit_bindings=False):
         Binding("down", "down", "Down, or a later message", show=False),
         Binding("ctrl+shift+z", "redo", "Redo", show=False),
     ]
-    NEWLINE_KEYS: ClassVar[frozenset[str]] = frozenset({"ctrl+j", "shift+enter", "alt+enter"})
 
     class Submitted(Message):
         """Enter was pressed on a text that is not blank; the composer is empty again.
@@ -239,7 +239,7 @@ class Composer(TextArea, inherit_bindings=False):
             event.stop()
             event.prevent_default()
             self.action_submit()
-        elif event.key in self.NEWLINE_KEYS:
+        elif event.key in NEWLINE_KEYS:
             event.stop()
             event.prevent_default()
             self.action_newline()

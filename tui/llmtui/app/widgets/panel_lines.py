@@ -8,7 +8,7 @@ from llmtui.app import format as fmt
 from llmtui.app.widgets.sparkline import BLOCKS, bar, sparkline
 from llmtui.domain.snapshot import ProfilerSnapshot, TurnRow
 
-Role = Literal["title", "label", "value", "unit", "bar", "track", "spark", "alarm"]
+Role = Literal["label", "value", "unit", "bar", "track", "spark", "alarm"]
 Line = list[tuple[str, Role]]
 
 UNIT_WIDTH = 5

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from llmtui.app.widgets.panel_lines import Line, panel_lines
 from llmtui.domain.snapshot import ProfilerSnapshot
 
-_ROLES = ("title", "label", "value", "unit", "bar", "track", "spark", "alarm")
+_ROLES = ("label", "value", "unit", "bar", "track", "spark", "alarm")
 
 
 class ProfilerPanel(Widget):
@@ -24,7 +24,6 @@ class ProfilerPanel(Widget):
         width: 40; height: 1fr; padding: 0 1; border-left: vkey $border; background: $background;
         & > .panel--label, & > .panel--unit { color: $text-muted; background: $background; }
         & > .panel--value { color: $foreground; background: $background; }
-        & > .panel--title { color: $primary; background: $background; }
         & > .panel--bar, & > .panel--spark { color: $primary; background: $background; }
         & > .panel--track { color: $border; background: $background; }
         & > .panel--alarm { color: $warning; background: $background; text-style: bold; }
