@@ -164,6 +164,7 @@ async def test_text_without_utf8_is_replaced_not_refused(open_worker, demo: Path
     async with open_worker(demo) as engine:
         message = ChatMessage("user", "broken \udcff and \x00 zero")
         assert await engine.count_prompt((message,)) > 3
+        assert await engine.tokenise("\udcff") == await engine.tokenise("\ufffd")
         assert finish_of(await play(engine, request("a", GREEDY, message))).reason == "length"
 
 

@@ -30,6 +30,20 @@ def error_of(failure: Failed) -> LlmtuiError:
     return _ERRORS[failure.kind](failure.title, cause=failure.cause, remedy=failure.remedy)
 
 
+def not_loaded() -> EngineError:
+    """The engine has no model any more."""
+    return EngineError("The model is not loaded", cause="it was unloaded", remedy="Load a model.")
+
+
+def prompt_too_long(tokens: int, context_size: int) -> ContextError:
+    """The prompt leaves no room for an answer; both counts are tokens."""
+    return ContextError(
+        "The prompt is longer than the context",
+        cause=f"{tokens:,} tokens of prompt; the context holds {context_size:,}, the answer included",
+        remedy="Shorten the message, start a new chat, or load the model with a larger context.",
+    )
+
+
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One turn to generate.
 

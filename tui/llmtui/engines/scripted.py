@@ -22,9 +22,10 @@ from llmtui.domain.events import (
 )
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
-from llmtui.engines.base import GenerateRequest, failure_of
+from llmtui.domain.text import well_formed
+from llmtui.engines.base import GenerateRequest, failure_of, not_loaded, prompt_too_long
 from llmtui.engines.streaming import AnswerText
-from llmtui.errors import ContextError, EngineError, LlmtuiError
+from llmtui.errors import LlmtuiError
 
 _TOKEN = re.compile(r"[a-zA-Z]+|\d|\s+|.", re.DOTALL)
 PREFILL_STEPS = 4
@@ -113,7 +114,7 @@ class ScriptedEngine:
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
         """Play the next turn of the script."""
         if not self.alive:
-            yield self._gone or failure_of(_not_loaded())
+            yield self._gone or failure_of(not_loaded())
             return
         turn = next(self._script)
         cache = self._caches.setdefault(request.slot, [])
@@ -133,7 +134,7 @@ class ScriptedEngine:
                 if isinstance(event, Finished | Failed):
                     return
             self.die(turn.failure)
-            yield self._gone or failure_of(_not_loaded())
+            yield self._gone or failure_of(not_loaded())
         finally:
             del self._running[request.id]
 
@@ -171,11 +172,11 @@ class ScriptedEngine:
     async def close(self) -> None:
         """Be gone in order."""
         if self._gone is None:
-            self.die(failure_of(_not_loaded()))
+            self.die(failure_of(not_loaded()))
 
     def _check(self) -> None:
         if not self.alive:
-            raise _not_loaded()
+            raise not_loaded()
 
     def _prompt(self, messages: Sequence[ChatMessage]) -> list[int]:
         parts = [f"<{message.role}>{message.content}\n" for message in messages]
@@ -201,7 +202,7 @@ class _Play:
     async def events(self, context_size: int, stopped: asyncio.Event) -> AsyncGenerator[TurnEvent]:
         """Until the end; without `Finished` or `Failed` when the engine is to die."""
         if self._total >= context_size:
-            yield failure_of(_too_long(self._total, context_size))
+            yield failure_of(prompt_too_long(self._total, context_size))
             return
         started_ns = time.perf_counter_ns()
         for step in range(PREFILL_STEPS + 1):
@@ -220,7 +221,7 @@ class _Play:
                 reason = "cancelled"
                 break
             self._generated += 1
-            text = answer.feed((token or "").encode("utf-8", "replace"))
+            text = answer.feed(well_formed(token or "").encode())
             yield Delta(text, (time.perf_counter_ns(),))
             reason = self._reason(token, context_size, stopped=answer.stopped)
             if reason is not None:
@@ -280,15 +281,3 @@ def _common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
         if a != b:
             return shared
     return min(len(left), len(right))
-
-
-def _not_loaded() -> EngineError:
-    return EngineError("The model is not loaded", cause="it was unloaded", remedy="Load a model.")
-
-
-def _too_long(tokens: int, context_size: int) -> ContextError:
-    return ContextError(
-        "The prompt is longer than the context",
-        cause=f"{tokens:,} tokens of prompt; the context holds {context_size:,}, the answer included",
-        remedy="Shorten the message, start a new chat, or load the model with a larger context.",
-    )

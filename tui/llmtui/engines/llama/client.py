@@ -12,7 +12,8 @@ from llmtui.domain.events import Failed, Finished, Loaded, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime
-from llmtui.engines.base import GenerateRequest, error_of, failure_of
+from llmtui.domain.text import well_formed
+from llmtui.engines.base import GenerateRequest, error_of, failure_of, not_loaded
 from llmtui.engines.llama.deaths import describe_death
 from llmtui.engines.llama.process import WorkerProcess
 from llmtui.engines.llama.wire import (
@@ -104,7 +105,7 @@ class LlamaEngine:
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
         """Generate one turn. The last event is `Finished` or `Failed`; closing the iterator cancels."""
         if not self.alive:
-            yield self._end or failure_of(_closed_error())
+            yield self._end or failure_of(not_loaded())
             return
         events: asyncio.Queue[TurnEvent] = asyncio.Queue()
         self._turns[request.id] = events
@@ -135,7 +136,7 @@ class LlamaEngine:
             TemplateError, EngineError: it cannot be rendered; the worker is gone.
         """
         id_ = f"count-{next(self._numbers)}"
-        clean = tuple(ChatMessage(message.role, _clean(message.content)) for message in messages)
+        clean = tuple(ChatMessage(message.role, well_formed(message.content)) for message in messages)
         return (await self._ask(Count(id_, clean), id_, Counted)).tokens
 
     async def tokenise(self, text: str) -> list[int]:
@@ -145,21 +146,21 @@ class LlamaEngine:
             EngineError: the worker is gone.
         """
         id_ = f"tokenise-{next(self._numbers)}"
-        return (await self._ask(Tokenise(id_, _clean(text)), id_, Tokens)).ids
+        return (await self._ask(Tokenise(id_, well_formed(text)), id_, Tokens)).ids
 
     async def close(self) -> None:
         """End the worker, also while it loads; a turn that still runs ends with `Failed`."""
         self._closed = True
         await self._worker.stop()
-        self._fail_all(failure_of(_closed_error()))
+        self._fail_all(failure_of(not_loaded()))
 
     def _check_open(self) -> None:
         if self._closed:
-            raise _closed_error()
+            raise not_loaded()
 
     async def _ask(self, command: Count | Tokenise, id_: str, answer: type[AnswerT]) -> AnswerT:
         if not self.alive:
-            raise error_of(self._end) if self._end else _closed_error()
+            raise error_of(self._end) if self._end else not_loaded()
         future: asyncio.Future[Counted | Tokens] = asyncio.get_running_loop().create_future()
         self._questions[id_] = future
         try:
@@ -187,7 +188,7 @@ class LlamaEngine:
 
     def _on_end(self, code: int | None, out_of_memory: bool, problem: EngineError | None) -> None:  # noqa: FBT001
         if self._closed:
-            failure = failure_of(_closed_error())
+            failure = failure_of(not_loaded())
         elif problem is not None:
             failure = failure_of(problem)
         else:
@@ -220,18 +221,9 @@ def _load_death(failure: Failed) -> ModelError:
     )
 
 
-def _closed_error() -> EngineError:
-    return EngineError("The model is not loaded", cause="it was unloaded", remedy="Load a model.")
-
-
-def _clean(text: str) -> str:
-    """The text with lone surrogates replaced: they come from undecodable input and have no UTF-8."""
-    return text.encode("utf-8", "replace").decode()
-
-
 def _encodable(request: GenerateRequest) -> GenerateRequest:
-    messages = tuple(ChatMessage(message.role, _clean(message.content)) for message in request.messages)
-    stop = tuple(_clean(text) for text in request.sampling.stop)
+    messages = tuple(ChatMessage(message.role, well_formed(message.content)) for message in request.messages)
+    stop = tuple(well_formed(text) for text in request.sampling.stop)
     return msgspec.structs.replace(
         request, messages=messages, sampling=msgspec.structs.replace(request.sampling, stop=stop)
     )

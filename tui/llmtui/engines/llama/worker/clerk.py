@@ -8,14 +8,14 @@ from queue import SimpleQueue
 import msgspec
 
 from llmtui.domain.messages import ChatMessage
-from llmtui.engines.base import GenerateRequest, failure_of
+from llmtui.engines.base import GenerateRequest, failure_of, prompt_too_long
 from llmtui.engines.llama.wire import Count, Counted, Refused, Tokenise, Tokens, TurnReply
 from llmtui.engines.llama.worker.outbox import Outbox
 from llmtui.engines.llama.worker.slots import Prepared
 from llmtui.engines.llama.worker.templates import ChatTemplate, Renderer
 from llmtui.engines.llama.worker.tickets import Ticket, Tickets
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
-from llmtui.errors import ContextError, EngineError, LlmtuiError, TemplateError
+from llmtui.errors import EngineError, LlmtuiError, TemplateError
 
 Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise
 
@@ -105,7 +105,7 @@ class Clerk:
         count = 0
         while count < len(tokens) and tokens[count] == self._vocabulary.bos:
             count += 1
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        digest = hashlib.sha256(text.encode()).hexdigest()
         return Prompt(tokens=tokens, rendered_sha256=digest, bos_count=count)
 
     def _check_length(self, tokens: int) -> None:
@@ -116,11 +116,7 @@ class Clerk:
                 remedy="Choose another model, or a file of this model with a working template.",
             )
         if tokens >= self._context_size:
-            raise ContextError(
-                "The prompt is longer than the context",
-                cause=f"{tokens:,} tokens of prompt; the context holds {self._context_size:,}, the answer included",
-                remedy="Shorten the message, start a new chat, or load the model with a larger context.",
-            )
+            raise prompt_too_long(tokens, self._context_size)
 
 
 def _no_such_slot(slot: int, slots: int) -> EngineError:

@@ -21,6 +21,7 @@ import msgspec
 from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from llmtui.domain.text import well_formed
 from llmtui.engines.llama.worker.lifeline import die_with_parent
 from llmtui.engines.llama.worker.render_frames import LENGTH, RenderReply, RenderRequest
 
@@ -74,7 +75,7 @@ def render(compile_: Callable[[str], Template], request: RenderRequest) -> Rende
         return RenderReply(problem=str(error)[:500] or type(error).__name__)
     if len(text) > OUTPUT_CHARACTERS:
         return RenderReply(problem=f"it renders {len(text):,} characters")
-    return RenderReply(text=text.encode("utf-8", "replace").decode())
+    return RenderReply(text=well_formed(text))
 
 
 def _read(count: int) -> bytes:

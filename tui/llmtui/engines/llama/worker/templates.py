@@ -55,7 +55,7 @@ class ChatTemplate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sha256(self) -> str:
         """Of the template's UTF-8 bytes."""
-        return hashlib.sha256(self.text.encode("utf-8", "replace")).hexdigest()
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 def choose_template(own: str | None, vocabulary: "Vocabulary") -> ChatTemplate:

@@ -34,10 +34,10 @@ class Vocabulary:
         """Token ids of a text; special tokens written in it are recognised.
 
         Args:
-            text: any text.
+            text: any text that UTF-8 can hold.
             add_special: add the begin token where the vocabulary asks for it.
         """
-        data = text.encode("utf-8", "replace")
+        data = text.encode()
         room = len(data) + 16
         while True:
             tokens = (ctypes.c_int32 * room)()
