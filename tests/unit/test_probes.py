@@ -12,6 +12,8 @@ import pytest
 from llmtui.domain.metrics import GpuReading, ProcessMemory
 from llmtui.probes import gpu, host, machine, rapl, terminal
 from llmtui.probes.bandwidth import measure_read_bandwidth
+from llmtui.store.machine import Machine, read_machine, write_machine
+from llmtui.store.paths import Folders
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -235,6 +237,15 @@ def test_rapl_stands_in_for_a_missing_gpu_and_says_so(monkeypatch: pytest.Monkey
     reading = install(monkeypatch, FakeNvml([], FakeNvml.NVMLError_LibraryNotFound())).read(None)
     assert reading.energy_mj == 7000
     assert reading.reason == "no NVIDIA driver found; energy is that of the processor packages (RAPL)"
+
+
+def test_bandwidth_measured_on_another_processor_is_none_of_this_one(tmp_path: Path) -> None:
+    folders = Folders.resolve({"LLMTUI_CONFIG_DIR": str(tmp_path), "LLMTUI_DATA_DIR": str(tmp_path)})
+    kept = Machine(memory_bandwidth=1e9, cpu="old")
+    write_machine(folders, kept)
+    assert read_machine(folders, machine.cpu_name()) == Machine()
+    assert read_machine(folders, "old") == kept
+    assert read_machine(folders, None) == kept
 
 
 def test_machine_facts() -> None:

@@ -1,5 +1,6 @@
 """What the machine is: processor, cores that this process may use, memory that its container allows."""
 
+import functools
 import os
 import platform
 import sys
@@ -36,7 +37,7 @@ def read_machine() -> MachineReading:
     memory = psutil.virtual_memory()
     return MachineReading(
         system=f"{platform.system()} {platform.release()}",
-        cpu=_cpu_name(),
+        cpu=cpu_name(),
         architecture=platform.machine(),
         cores_physical=psutil.cpu_count(logical=False),
         cores_logical=psutil.cpu_count(),
@@ -55,7 +56,9 @@ def usable_cores() -> int | None:
     return os.cpu_count()
 
 
-def _cpu_name() -> str | None:
+@functools.cache
+def cpu_name() -> str | None:
+    """The processor's model as the system names it; looked up once."""
     if sys.platform == "linux":
         for line in _text(Path("/proc/cpuinfo")).splitlines():
             key, _, value = line.partition(":")

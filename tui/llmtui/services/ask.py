@@ -137,7 +137,8 @@ class _Turn:
 
     async def report(self, services: Services) -> AnswerReport:
         """Answer, metrics and manifest, with a look at the machine now."""
-        from llmtui.store.machine import read_machine  # noqa: PLC0415 - read after the answer, not before
+        from llmtui.probes.machine import cpu_name  # noqa: PLC0415 - read after the answer, not before
+        from llmtui.store.machine import read_machine  # noqa: PLC0415 - the same
 
         host = await asyncio.to_thread(_look_at_host, self._loaded.pid)
         metrics = self._fold.metrics(
@@ -145,7 +146,7 @@ class _Turn:
             host=host,
             gpu_before=self._gpu_before,
             load_s=self._loaded.load_s,
-            memory_bandwidth=read_machine(services.folders).memory_bandwidth,
+            memory_bandwidth=read_machine(services.folders, cpu_name()).memory_bandwidth,
         )
         return AnswerReport(
             content=self._fold.text,

@@ -18,6 +18,7 @@ from llmtui.domain.text import well_formed
 from llmtui.domain.transcript import ChatRecord, EndRecord, HeadRecord, MessageRecord, Record
 from llmtui.engines.base import Engine
 from llmtui.errors import LlmtuiError, UsageError
+from llmtui.probes.machine import cpu_name
 from llmtui.services.conversation import (
     DraftCount,
     RunningTurn,
@@ -288,7 +289,7 @@ class ChatSession:
             sampling=self.sampling,
             prompt=prompt_of(self.system, self._messages),
             load_s=self._host.claim_load_s(),
-            read_machine=lambda: read_machine(self._folders),
+            read_machine=lambda: read_machine(self._folders, cpu_name()),
         )
         return TurnRunner(turn, setting, self._journal, keep=self._keep, note=self._note)
 

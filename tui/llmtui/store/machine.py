@@ -27,12 +27,18 @@ def machine_file(folders: Folders) -> Path:
     return folders.cache_dir / "machine.json"
 
 
-def read_machine(folders: Folders) -> Machine:
-    """The kept figures; all unknown when there are none or the file is damaged."""
+def read_machine(folders: Folders, cpu: str | None = None) -> Machine:
+    """The kept figures; all unknown when there are none, the file is damaged, or another processor was measured.
+
+    Args:
+        folders: whose cache has the file; a home folder may be shared by several machines.
+        cpu: this machine's processor; None compares nothing.
+    """
     try:
-        return msgspec.json.decode(machine_file(folders).read_bytes(), type=Machine)
+        kept = msgspec.json.decode(machine_file(folders).read_bytes(), type=Machine)
     except (OSError, msgspec.DecodeError):
         return Machine()
+    return Machine() if cpu and kept.cpu and kept.cpu != cpu else kept
 
 
 def write_machine(folders: Folders, machine: Machine) -> None:
