@@ -9,16 +9,15 @@ import msgspec
 from llmtui.domain.events import Delta, Failed, Finished, FinishReason, PrefillProgress, Source, Timings, TurnEvent
 from llmtui.domain.metrics import GpuReading, HostReading, TurnMetrics
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.reasons import Circumstances, reasons
 from llmtui.domain.text import visible_characters
 
 NS = 1_000_000_000
+Values = dict[str, float | int | str | None]
 LIVE_WINDOW_NS = 2 * NS
 """Span over which live rates are taken: long enough to be calm, short enough to be live."""
 SHORT_TURN_NS = NS
 """Counters of energy are updated some ten times a second: over a turn shorter than this they only estimate."""
-
-_TOO_SHORT = "fewer than two tokens were generated"
-_IN_SERVER = "the model runs in a server's process"
 
 
 class LiveTurn(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,10 +162,29 @@ class TurnFold:
             load_s: when this turn had to load the model.
             memory_bandwidth: of this machine in bytes a second, as measured.
         """
+        values = self._own_values(load_s)
+        values["context_size"] = model.context_size
+        values |= _host_values(host, model)
+        values |= self._energy_values(model, host, gpu_before)
+        values["bandwidth_fraction"] = self._bandwidth_fraction(model, values["decode_tps"], memory_bandwidth)
+        around = Circumstances(
+            model=model,
+            host=host,
+            bandwidth_known=memory_bandwidth is not None,
+            kv_known=self.timings.kv_bytes is not None,
+            prompt_cached=self._whole_prompt_cached(),
+            loaded_now=load_s is not None,
+        )
+        why = reasons([key for key, value in values.items() if value is None], around)
+        sources: dict[str, Source] = {key: self._source_of(key) for key, value in values.items() if value is not None}
+        return msgspec.convert({**values, "sources": sources, "reasons": why}, TurnMetrics)
+
+    def _own_values(self, load_s: float | None) -> Values:
+        """What the events alone tell."""
         gaps = self._sorted_gaps_ms(self._stamps)
         span = self._decode_span_s()
         completion = self.timings.completion_tokens
-        values: dict[str, float | int | str | None] = {
+        return {
             "load_s": load_s,
             "prompt_tokens": self._prompt_tokens,
             "cached_tokens": self._cached_tokens,
@@ -180,17 +198,10 @@ class TurnFold:
             "itl_p99_ms": percentile(gaps, 0.99),
             "itl_max_ms": gaps[-1] if gaps else None,
             "context_used": self._context_used(),
-            "context_size": model.context_size,
             "kv_bytes": self.timings.kv_bytes,
             "finish_reason": self.finish_reason,
             "total_s": (self._ended_ns - self.submitted_ns) / NS if self._ended_ns else None,
         }
-        values |= _host_values(host, model)
-        values |= self._energy_values(model, host, gpu_before)
-        values["bandwidth_fraction"] = self._bandwidth_fraction(model, values["decode_tps"], memory_bandwidth)
-        reasons = self._reasons(values, host, load_s, model, memory_bandwidth)
-        sources: dict[str, Source] = {key: self._source_of(key) for key, value in values.items() if value is not None}
-        return msgspec.convert({**values, "sources": sources, "reasons": reasons}, TurnMetrics)
 
     def _source_of(self, key: str) -> Source:
         if key == "bandwidth_fraction" or (key in {"energy_j", "j_per_token"} and self._is_short()):
@@ -247,9 +258,7 @@ class TurnFold:
             return None
         return (read + kv) * tps / bandwidth
 
-    def _energy_values(
-        self, model: LoadedModel, host: HostReading | None, before: GpuReading | None
-    ) -> dict[str, float | int | str | None]:
+    def _energy_values(self, model: LoadedModel, host: HostReading | None, before: GpuReading | None) -> Values:
         after = host.gpu.energy_mj if host else None
         start = before.energy_mj if before else None
         if after is None or start is None or after < start or not _is_energy_of(model, host):
@@ -261,51 +270,11 @@ class TurnFold:
     def _sorted_gaps_ms(stamps: Sequence[int]) -> list[float]:
         return sorted((b - a) / 1e6 for a, b in pairwise(stamps))
 
-    def _reasons(
-        self,
-        values: dict[str, float | int | str | None],
-        host: HostReading | None,
-        load_s: float | None,
-        model: LoadedModel,
-        bandwidth: float | None,
-    ) -> dict[str, str]:
-        server = _IN_SERVER if model.pid is None else "the system does not report it"
-        known: dict[str, str] = {
-            "load_s": "the model was loaded already" if load_s is None else "",
-            "prefill_tps": "the whole prompt was cached"
-            if self._whole_prompt_cached()
-            else "the engine does not report it",
-            "ttft_s": "no visible text was generated",
-            **dict.fromkeys(
-                ("decode_tps", "decode_cps", "itl_p50_ms", "itl_p95_ms", "itl_p99_ms", "itl_max_ms"), _TOO_SHORT
-            ),
-            **dict.fromkeys(("rss_anon_bytes", "rss_file_bytes", "rss_peak_bytes"), server),
-            **dict.fromkeys(
-                ("gpu_bytes", "gpu_util", "gpu_power_w", "energy_j", "j_per_token"), _gpu_reason(host, model)
-            ),
-            "bandwidth_fraction": self._bandwidth_reason(model, bandwidth),
-            "total_s": "the turn has not ended",
-        }
-        return {
-            key: known.get(key) or "the engine does not report it" for key, value in values.items() if value is None
-        }
-
-    def _bandwidth_reason(self, model: LoadedModel, bandwidth: float | None) -> str:
-        if model.gpu_layers:
-            return "layers run on the GPU, whose memory bandwidth is not measured"
-        if bandwidth is None:
-            return "memory bandwidth is not measured yet: run `llmtui doctor`"
-        if model.weights_read_per_token_bytes is None:
-            return "the bytes read a token are not known for this model"
-        if self.timings.kv_bytes is None:
-            return "the size of the KV cache is not known"
-        return _TOO_SHORT
-
     def _whole_prompt_cached(self) -> bool:
         return self._prompt_tokens is not None and self._prompt_tokens == self._cached_tokens
 
 
-def _host_values(host: HostReading | None, model: LoadedModel) -> dict[str, float | int | str | None]:
+def _host_values(host: HostReading | None, model: LoadedModel) -> Values:
     if host is None or model.pid is None:
         host = HostReading(t_ns=0)
     gpu = GpuReading() if model.gpu_layers == 0 else host.gpu
@@ -324,11 +293,3 @@ def _is_energy_of(model: LoadedModel, host: HostReading | None) -> bool:
     if host is None or model.pid is None:
         return False
     return model.gpu_layers is None or (model.gpu_layers == 0) == (host.gpu.name is None)
-
-
-def _gpu_reason(host: HostReading | None, model: LoadedModel) -> str:
-    if model.pid is None:
-        return _IN_SERVER
-    if model.gpu_layers == 0:
-        return "the model runs on the processor"
-    return (host.gpu.reason if host else None) or "the GPU driver does not report it"
