@@ -1,5 +1,6 @@
 """Random models whose memory is not a plain KV cache: a recurrent one and one with a sliding window."""
 
+import os
 from pathlib import Path
 
 import gguf
@@ -139,3 +140,15 @@ def write_gemma3(path: Path, window: int) -> Path:
         tensors.add(f"{block}.ffn_up.weight", 2 * WIDTH, WIDTH)
         tensors.add(f"{block}.ffn_down.weight", WIDTH, 2 * WIDTH)
     return _finish(writer, path)
+
+
+def write_huge(path: Path) -> Path:
+    """A file with a tensor of 8 TiB, of which the disk holds next to nothing."""
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_tensor_info("token_embd.weight", [1 << 21, 1 << 20], np.dtype(np.float32), 1 << 43)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    os.truncate(path, path.stat().st_size + (1 << 43))
+    return path

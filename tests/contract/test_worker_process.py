@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from odd_models import write_bert
+from odd_models import write_bert, write_huge
 from test_engine_contract import QUESTION, play, request
 
 from llmtui.domain.events import Delta, Failed, LoadEvent, LoadProgress
@@ -150,12 +150,18 @@ async def test_an_embedding_model(tmp_path: Path) -> None:
     assert "cannot chat" in (await load_error(write_bert(tmp_path / "m.gguf"))).title
 
 
+async def test_weights_larger_than_memory_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    error = await load_error(write_huge(tmp_path / "m.gguf"), gpu_layers=0)
+    assert "does not fit into memory" in error.title
+    assert "8,192.0 GiB" in error.cause
+
+
 async def test_a_context_larger_than_memory(make_gguf: MakeGguf, tmp_path: Path) -> None:
     trained = make_gguf("llama-tiny", "f16", tmp_path / "long.gguf", context=2_000_000_000)
     error = await load_error(trained, context=1_900_000_000)
     assert "memory" in error.title
     assert "1,900,000,000" in error.cause
-    assert error.cause.count("GiB") == 3
+    assert error.cause.count("iB") == 3
 
 
 async def test_a_context_larger_than_memory_and_than_trained_is_cut(open_worker, demo: Path) -> None:

@@ -3,19 +3,23 @@
 import subprocess
 import sys
 from array import array
+from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.settings import Runtime
 from llmtui.engines.llama.deaths import describe_death, telling_line
 from llmtui.engines.llama.worker import logs, machine, renderer, templates
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.facts import TensorFacts
+from llmtui.engines.llama.worker.fitting import check_weights
 from llmtui.engines.llama.worker.render_frames import RenderRequest
 from llmtui.engines.llama.worker.slots import common_prefix
-from llmtui.errors import TemplateError
+from llmtui.errors import ModelError, TemplateError
 
 TOKENS = st.lists(st.integers(0, 2), max_size=40).map(lambda values: array("i", values))
 
@@ -171,3 +175,18 @@ def test_a_dry_run_leaves_no_trace_in_the_log() -> None:
         llama.llama_log_set(quiet, None)
     assert not log.errors
     assert (log.gpu_layers, log.memory().kv_bytes) == (25, 2 << 20)
+
+
+def test_weights_that_do_not_fit_are_refused_and_seldom_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(bytes(2000))
+    facts: Future[TensorFacts | None] = Future()
+    on_processor = Runtime(gpu_layers=0)
+    check_weights(str(path), facts, on_processor, 2000)
+    check_weights(str(path), facts, on_processor, None)
+    assert not facts.done()
+
+    facts.set_result(TensorFacts(tensors=1, total_bytes=1900, embedding_bytes=0, expert_bytes=0, tied=False))
+    check_weights(str(path), facts, on_processor, 1950)
+    with pytest.raises(ModelError, match="does not fit"):
+        check_weights(str(path), facts, on_processor, 1800)

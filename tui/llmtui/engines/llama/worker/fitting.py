@@ -1,10 +1,11 @@
-"""Refuses a context that does not fit into memory, before llama.cpp writes to all of it and is killed."""
+"""Refuses what does not fit into memory, before llama.cpp writes to all of it and is killed."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmtui.domain.settings import Runtime
 from llmtui.engines.llama.worker.bindings import llama
+from llmtui.engines.llama.worker.facts import TensorFacts, model_files
 from llmtui.engines.llama.worker.loading import (
     context_params,
     granted_context,
@@ -15,8 +16,34 @@ from llmtui.engines.llama.worker.loading import (
 from llmtui.engines.llama.worker.logs import LogCapture
 from llmtui.errors import ModelError
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
 DRY_RUN_CELLS = 1 << 22
 """A dry run allocates no cache but keeps the books of one: some tens of bytes a cell."""
+
+
+def check_weights(
+    path: str, facts: "Future[TensorFacts | None]", runtime: Runtime, available_bytes: int | None
+) -> None:
+    """Refuse weights that do not fit before gigabytes of them are read.
+
+    The file's size rules most models out, so the load seldom waits for its header.
+
+    Raises:
+        ModelError: they do not fit; the cause has both numbers.
+    """
+    if available_bytes is None or uses_gpu(runtime):
+        return
+    if sum(part.stat().st_size for part in model_files(path)) <= available_bytes:
+        return
+    known = facts.result()
+    if known is not None and known.total_bytes > available_bytes:
+        raise ModelError(
+            "The model does not fit into memory",
+            cause=f"{_gib(known.total_bytes)} of weights; {_gib(available_bytes)} are available",
+            remedy="Choose a smaller quantisation, or close other programs.",
+        )
 
 
 def check_memory(

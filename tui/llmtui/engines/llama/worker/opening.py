@@ -16,7 +16,7 @@ from llmtui.engines.llama.worker import facts as file_facts
 from llmtui.engines.llama.worker import loading, machine
 from llmtui.engines.llama.worker.bindings import build, llama
 from llmtui.engines.llama.worker.facts import TensorFacts
-from llmtui.engines.llama.worker.fitting import check_memory
+from llmtui.engines.llama.worker.fitting import check_memory, check_weights
 from llmtui.engines.llama.worker.loading import OpenModel
 from llmtui.engines.llama.worker.logs import LogCapture
 from llmtui.engines.llama.worker.outbox import Outbox
@@ -51,6 +51,7 @@ def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
     with ThreadPoolExecutor(2) as pool:
         facts = pool.submit(file_facts.tensor_facts, load.path)
         print_ = pool.submit(file_facts.fingerprint, load.path)
+        check_weights(load.path, facts, load.runtime, available)
         pointer, callback = _open_weights(load, logs, outbox, facts)
         outbox.send(LoadReply(LoadProgress("creating the context")))
         known = facts.result()
