@@ -9,7 +9,6 @@ import pytest
 from llmtui.cli import output
 from llmtui.cli.columns import aligned, width
 from llmtui.cli.stats import stats_lines
-from llmtui.cli.units import count, number, size, whole
 from llmtui.domain.metrics import TurnMetrics
 from llmtui.errors import StoreError
 
@@ -102,27 +101,6 @@ def test_columns_count_wide_and_combining_characters() -> None:
     assert lines == ["静夜思   1", "abc     10"]
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(None, "–"), (0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (5121248, "4.88 MiB"), (15 << 30, "15.0 GiB")],
-)
-def test_sizes(value: int | None, text: str) -> None:
-    assert size(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, "–"), (999, "999"), (494032768, "494M"), (7_615_616_512, "7.62B"), (999_999, "1.00M")]
-)
-def test_counts(value: int | None, text: str) -> None:
-    assert count(value) == text
-
-
-def test_numbers_and_whole_numbers() -> None:
-    assert number(None, "s") == "–"
-    assert number(1234.56, "tok/s") == "1,234.6 tok/s"
-    assert (whole(None), whole(8192)) == ("–", "8,192")
-
-
 def test_stats_show_every_group_and_why_figures_are_missing() -> None:
     metrics = TurnMetrics(
         prompt_tokens=1234,
@@ -144,6 +122,6 @@ def test_stats_show_every_group_and_why_figures_are_missing() -> None:
     ]
     assert "1,234 prompt tokens, 0 cached" in lines["prefill"]
     assert lines["decode"].endswith("fewer than two tokens were generated")
-    assert "1,235 / 2,470  50.0 %, KV cache 1.00 MiB" in lines["context"]
+    assert "1,235 / 2,470  50.0 %, KV cache 1.0 MiB" in lines["context"]
     assert "no ␛[31mdriver" in lines["gpu"]
     assert "too short" in lines["energy"]

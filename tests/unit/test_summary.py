@@ -20,7 +20,7 @@ def test_a_whole_turn() -> None:
 
 
 def test_what_is_unknown_is_a_dash_never_zero() -> None:
-    assert summary_line(TurnMetrics()) == "– tok/s · ttft – s · – tok · ctx – %"
+    assert summary_line(TurnMetrics()) == "– tok/s · ttft – s · – tok · ctx –"
     assert summary_line(TurnMetrics(completion_tokens=0, context_used=0, context_size=8)).endswith("0 tok · ctx 0 %")
 
 

@@ -6,7 +6,7 @@ import click
 
 from llmtui.cli import output
 from llmtui.cli.columns import aligned
-from llmtui.cli.units import UNKNOWN, count, size, whole
+from llmtui.domain.quantities import UNKNOWN, count, size, whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,16 +6,13 @@ often ends in a terminal. JSON carries it unchanged, with every control characte
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from llmtui.domain.text import visible, visible_line
+from llmtui.domain.text import UNSAFE, visible, visible_line
 from llmtui.errors import StoreError
-
-_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class ReaderGoneError(Exception):
@@ -58,7 +55,7 @@ def write_json(value: Any) -> None:
         value: of builtins, as `msgspec.to_builtins` makes them.
     """
     text = json.dumps(value, ensure_ascii=False, indent=2 if is_terminal(sys.stdout) else None)
-    write(_UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+    write(UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
 
 
 def safe_line(text: object) -> str:

@@ -1,8 +1,8 @@
 """The table behind `llmtui ask --stats`."""
 
 from llmtui.cli.columns import aligned
-from llmtui.cli.units import UNKNOWN, number, size, whole
 from llmtui.domain.metrics import TurnMetrics
+from llmtui.domain.quantities import UNKNOWN, number, percent, size, whole
 from llmtui.domain.text import visible_line
 
 
@@ -18,7 +18,7 @@ def stats_lines(metrics: TurnMetrics) -> list[str]:
         ("memory", size(metrics.rss_anon_bytes), _memory(metrics)),
         ("gpu", size(metrics.gpu_bytes), _gpu(metrics)),
         ("energy", number(metrics.energy_j, "J"), _energy(metrics)),
-        ("bandwidth", _percent(metrics.bandwidth_fraction), _bandwidth(metrics)),
+        ("bandwidth", percent(metrics.bandwidth_fraction, 1), _bandwidth(metrics)),
         ("finish", metrics.finish_reason or UNKNOWN, ""),
         ("total", number(metrics.total_s, "s", 2), _why(metrics, "total_s")),
     ]
@@ -27,10 +27,6 @@ def stats_lines(metrics: TurnMetrics) -> list[str]:
 
 def _why(metrics: TurnMetrics, key: str) -> str:
     return metrics.reasons.get(key, "") if getattr(metrics, key) is None else ""
-
-
-def _percent(fraction: float | None) -> str:
-    return UNKNOWN if fraction is None else f"{100 * fraction:.1f} %"
 
 
 def _prompt(metrics: TurnMetrics) -> str:
@@ -57,7 +53,7 @@ def _context(metrics: TurnMetrics) -> str:
 def _kv(metrics: TurnMetrics) -> str:
     if metrics.context_used is None or not metrics.context_size:
         return _why(metrics, "context_used")
-    return f"{_percent(metrics.context_used / metrics.context_size)}, KV cache {size(metrics.kv_bytes)}"
+    return f"{percent(metrics.context_used / metrics.context_size, 1)}, KV cache {size(metrics.kv_bytes)}"
 
 
 def _memory(metrics: TurnMetrics) -> str:

@@ -6,11 +6,13 @@ import unicodedata
 
 _CONTROL_PICTURES = {code: chr(0x2400 + code) for code in range(0x20)}
 _CONTROL_PICTURES[0x7F] = "␡"
-_UNSAFE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but for tab and line feed, DEL, C1
+UNSAFE_RANGES = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 but for tab and line feed, DEL, C1
     r"\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c"  # bidirectional controls
-    r"\ud800-\udfff\u2028\u2029]"  # lone surrogates, line and paragraph separators
+    r"\ud800-\udfff\u2028\u2029"  # lone surrogates, line and paragraph separators
 )
+"""What must not reach a terminal as it is, to be put between the brackets of a regular expression."""
+UNSAFE = re.compile(f"[{UNSAFE_RANGES}]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
 
@@ -23,7 +25,7 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _UNSAFE.sub(lambda match: _shown(match[0]), text)
+    return UNSAFE.sub(lambda match: _shown(match[0]), text)
 
 
 def visible_line(text: str) -> str:

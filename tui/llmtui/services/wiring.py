@@ -3,6 +3,7 @@
 import dataclasses
 
 from llmtui.domain.models import ModelInfo
+from llmtui.domain.quantities import count
 from llmtui.domain.settings import Runtime
 from llmtui.engines.base import Engine
 from llmtui.services.host import ModelHost
@@ -39,13 +40,7 @@ def open_llama(info: ModelInfo, runtime: Runtime) -> Engine:
     """An engine for a file, in a process of its own; not loaded yet."""
     from llmtui.engines.llama.client import LlamaEngine  # noqa: PLC0415 - only when a model is loaded
 
-    known = (info.architecture, _count(info.parameters), info.quantisation)
+    parameters = None if info.parameters is None else count(info.parameters)
+    known = (info.architecture, parameters, info.quantisation)
     description = " ".join(part for part in known if part)
     return LlamaEngine(info.name, info.path, runtime, description=description)
-
-
-def _count(parameters: int | None) -> str | None:
-    """As models are called: `7.6B`, `494M`."""
-    if parameters is None:
-        return None
-    return f"{parameters / 1e9:.1f}B" if parameters >= 950_000_000 else f"{parameters / 1e6:.0f}M"

@@ -4,8 +4,9 @@ import os
 import shutil
 from pathlib import Path
 
+from llmtui.domain.quantities import size
 from llmtui.errors import ConfigError
-from llmtui.services.checkup.report import Check, gib
+from llmtui.services.checkup.report import Check
 from llmtui.services.models import Catalogue
 from llmtui.store.config import Config, load_config
 from llmtui.store.paths import Folders
@@ -66,7 +67,7 @@ def _writable(key: str, label: str, path: Path, loss: str, variable: str) -> Che
         key=key,
         label=label,
         status="warn" if free < _LITTLE else "ok",
-        value=f"{path}, {state}, {gib(free)} free",
+        value=f"{path}, {state}, {size(free)} free",
         hint=f"Less than 1 GiB is free: {loss.lower()} once it is full" if free < _LITTLE else "",
         amount=free,
     )

@@ -2,11 +2,12 @@
 
 import datetime as dt
 
+from llmtui.domain.quantities import size
 from llmtui.errors import StoreError
 from llmtui.probes.bandwidth import measure_read_bandwidth
 from llmtui.probes.gpu import read_gpu
 from llmtui.probes.machine import MachineReading, read_machine
-from llmtui.services.checkup.report import Check, gib
+from llmtui.services.checkup.report import Check
 from llmtui.store.machine import Machine, write_machine
 from llmtui.store.paths import Folders
 
@@ -34,7 +35,7 @@ def gpu(*, offload: bool) -> tuple[Check, ...]:
         return (Check(key="gpu", label="nvidia", status="info", value=f"none: {reading.reason}"),)
     parts = [reading.name]
     if reading.total_bytes is not None and reading.used_bytes is not None:
-        parts.append(f"{gib(reading.total_bytes - reading.used_bytes)} free of {gib(reading.total_bytes)}")
+        parts.append(f"{size(reading.total_bytes - reading.used_bytes)} free of {size(reading.total_bytes)}")
     if reading.power_w is not None:
         parts.append(f"{reading.power_w:.0f} W")
     hint = "It is not used: build llama-cpp-python for it, with CMAKE_ARGS=-DGGML_CUDA=on"
@@ -74,9 +75,9 @@ def _cores(reading: MachineReading) -> Check:
 
 
 def _memory(reading: MachineReading) -> Check:
-    value = f"{gib(reading.memory_available_bytes)} free of {gib(reading.memory_total_bytes)}"
+    value = f"{size(reading.memory_available_bytes)} free of {size(reading.memory_total_bytes)}"
     if reading.memory_limit_bytes is not None:
-        value += f", the container is limited to {gib(reading.memory_limit_bytes)}"
+        value += f", the container is limited to {size(reading.memory_limit_bytes)}"
     short = reading.memory_available_bytes < 1 << 30
     return Check(
         key="machine.memory",

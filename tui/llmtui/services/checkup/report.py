@@ -38,8 +38,3 @@ class DoctorReport(msgspec.Struct, frozen=True):
 
     ok: bool
     sections: tuple[Section, ...]
-
-
-def gib(amount: float) -> str:
-    """Bytes as GiB in words."""
-    return f"{amount / (1 << 30):.1f} GiB"

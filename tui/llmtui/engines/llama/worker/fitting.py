@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from llmtui.domain.quantities import size
 from llmtui.domain.settings import Runtime
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.facts import TensorFacts, model_files
@@ -41,7 +42,7 @@ def check_weights(
     if known is not None and known.total_bytes > available_bytes:
         raise ModelError(
             "The model does not fit into memory",
-            cause=f"{_gib(known.total_bytes)} of weights; {_gib(available_bytes)} are available",
+            cause=f"{size(known.total_bytes)} of weights; {size(available_bytes)} are available",
             remedy="Choose a smaller quantisation, or close other programs.",
         )
 
@@ -69,8 +70,8 @@ def check_memory(
     if cache + weights_bytes > available_bytes:
         raise ModelError(
             "The model with this context does not fit into memory",
-            cause=f"a context of {context:,} tokens takes {_gib(cache)} beside {_gib(weights_bytes)} of weights; "
-            f"{_gib(available_bytes)} are available",
+            cause=f"a context of {context:,} tokens takes {size(cache)} beside {size(weights_bytes)} of weights; "
+            f"{size(available_bytes)} are available",
             remedy="Ask for a smaller context, choose a smaller quantisation, or close other programs.",
         )
 
@@ -90,7 +91,3 @@ def _dry_run(path: str, tokens: int, runtime: Runtime, logs: LogCapture) -> int 
             llama.llama_free(context)
         llama.llama_model_free(model)
     return parts.total_bytes if parts else None
-
-
-def _gib(count: int) -> str:
-    return f"{count / 2**30:,.1f} GiB"
