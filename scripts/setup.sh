@@ -1,6 +1,10 @@
 # Sourced by scripts/llmtui and scripts/test: a synced .venv from nothing but Python 3.11+, git and a C++ compiler.
 # Usage: ensure_ready run|dev     (dev adds the tools of the tests)
-# Everything is kept in the checkout (.venv, .uv) and in uv's own cache, where the compiled llama.cpp is found again.
+# Everything is kept in the checkout (.venv, .uv), but for the compiled llama-cpp-python: it lies in the user's cache
+# folder, where later checkouts find it.
+
+# The vision library is left out of the build: it takes a third of the time and nothing here uses it.
+DEFAULT_CMAKE_ARGS=-DLLAVA_BUILD=OFF
 
 say() { printf 'llmtui: %s\n' "$*" >&2; }
 fail() { printf 'error: %s\n  %s\n' "$1" "$2" >&2; exit 3; }
@@ -47,38 +51,81 @@ tick() {
   done
 }
 
-announce() {
-  local uv=$1
-  if [ -d "$ROOT/.venv" ] && compgen -G "$ROOT/.venv/lib/python*/site-packages/llama_cpp/lib/*llama*" >/dev/null; then
-    say "updating the installation"
-  elif compgen -G "$("$uv" cache dir)/sdists-v*/*/llama-cpp-python/*/*/*.whl" >/dev/null; then
+# The version and hash of llama-cpp-python's source that uv.lock names, as a line for pip.
+locked_llama() {
+  "$1" - "$ROOT/uv.lock" <<'PY'
+import sys, tomllib
+with open(sys.argv[1], "rb") as file:
+    packages = tomllib.load(file)["package"]
+[llama] = [package for package in packages if package["name"] == "llama-cpp-python"]
+print(f"llama-cpp-python=={llama['version']} --hash={llama['sdist']['hash']}")
+PY
+}
+
+# Installs the compiled llama-cpp-python into .venv, from a wheel that an earlier run of the same user has left, or
+# compiles it. uv alone would do, but it compiles again whenever its copy of the source seems out of date.
+install_llama() {
+  local uv=$1 python=$2 requirement version flags wheels built
+  requirement=$(locked_llama "$python") || fail "uv.lock cannot be read" "Restore it: git checkout uv.lock"
+  version=${requirement#*==}; version=${version%% *}
+  flags=$(cat "$ROOT/.venv/.cmake-args" 2>/dev/null || true)
+  flags=${CMAKE_ARGS:-${flags:-$DEFAULT_CMAKE_ARGS}}
+  wheels=${XDG_CACHE_HOME:-${HOME:-$ROOT}/.cache}/llmtui/wheels/$(printf '%s %s' "$flags" "$(uname -sm)" | cksum | tr ' ' -)
+  if compgen -G "$wheels/llama_cpp_python-$version-*.whl" >/dev/null; then
     say "installing; llama-cpp-python was compiled before and is reused"
   else
     command -v "${CXX:-c++}" >/dev/null 2>&1 || command -v g++ >/dev/null 2>&1 || command -v clang++ >/dev/null 2>&1 \
       || fail "no C++ compiler was found; llama-cpp-python must be compiled" \
         "Install one (Debian: apt install g++; macOS: xcode-select --install) and run this again."
-    say "installing; llama-cpp-python is compiled for this machine: about five minutes, once"
+    say "compiling llama-cpp-python for this machine: about five minutes, once; later installations reuse it"
+    built=$ROOT/.venv/wheel
+    mkdir -p "$built" "$wheels" && printf '%s\n' "$requirement" >"$built/requirement.txt"
+    CMAKE_ARGS=$flags "$uv" run --quiet --no-project --python "$ROOT/.venv/bin/python" --with pip python -m pip wheel \
+      --quiet --disable-pip-version-check --no-deps --no-binary llama-cpp-python --wheel-dir "$built" \
+      --require-hashes -r "$built/requirement.txt" >&2 \
+      || fail "llama-cpp-python could not be compiled" "The lines above say why; run the same command again when it is mended."
+    mv -f "$built"/*.whl "$wheels/" && rm -rf "$built"
   fi
+  "$uv" pip install --quiet --python "$ROOT/.venv/bin/python" --reinstall --no-deps --no-index --find-links "$wheels" \
+    "llama-cpp-python==$version" >&2 || fail "llama-cpp-python could not be installed" "Remove $wheels and run this again."
+  printf '%s' "$flags" >"$ROOT/.venv/.cmake-args"
+}
+
+# Whether .venv holds what is wanted: $1 is its stamp. Only builtins, so that a start costs nothing.
+is_ready() {
+  local flags=
+  [ "$1" -nt "$ROOT/uv.lock" ] && [ "$1" -nt "$ROOT/pyproject.toml" ] || return 1
+  [ -n "${CMAKE_ARGS:-}" ] || return 0
+  read -r flags 2>/dev/null <"$ROOT/.venv/.cmake-args" || true
+  [ "$flags" = "$CMAKE_ARGS" ]
+}
+
+install() {
+  local kind=$1 python uv
+  local -a wanted=(--frozen --no-dev)
+  [ "$kind" = dev ] && wanted=(--locked --group dev)
+  python=$(find_python) || exit $?
+  uv=$(find_uv "$python") || exit $?
+  export UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=$ROOT/.venv
+  unset VIRTUAL_ENV UV_PYTHON
+  cd "$ROOT" || exit 3
+  if ! .venv/bin/python -c '' 2>/dev/null; then
+    "$uv" venv --quiet --clear --python "$python" .venv >&2 || fail ".venv could not be made" "The lines above say why."
+  fi
+  install_llama "$uv" "$python"
+  "$uv" sync --inexact --compile-bytecode "${wanted[@]}" >&2 \
+    || fail "the installation did not finish" "The lines above say why; run the same command again when it is mended."
+  .venv/bin/python -m compileall -q tui/llmtui || true
+  touch ".venv/.ready-$kind"
 }
 
 ensure_ready() {
-  local kind=$1 stamp=$ROOT/.venv/.ready-$1 python uv ticker status=0
-  local -a wanted=(--frozen --no-dev)
-  [ "$kind" = dev ] && wanted=(--locked --group dev)
-  [ "$kind" = run ] && [ -e "$ROOT/.venv/.ready-dev" ] && stamp=$ROOT/.venv/.ready-dev
-  if [ "$stamp" -nt "$ROOT/uv.lock" ] && [ "$stamp" -nt "$ROOT/pyproject.toml" ]; then return 0; fi
-
-  python=$(find_python) || exit $?
-  uv=$(find_uv "$python") || exit $?
-  announce "$uv"
+  local kind=$1 ticker status=0
+  is_ready "$ROOT/.venv/.ready-$kind" && return 0
+  [ "$kind" = run ] && is_ready "$ROOT/.venv/.ready-dev" && return 0
   tick & ticker=$!
-  # The vision library is left out of the build: it takes a third of the time and nothing here uses it.
-  ( cd "$ROOT" && env -u VIRTUAL_ENV UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT="$ROOT/.venv" \
-      CMAKE_ARGS="${CMAKE_ARGS:--DLLAVA_BUILD=OFF}" \
-      "$uv" sync --inexact --compile-bytecode --python "$python" "${wanted[@]}" >&2 ) || status=$?
+  ( install "$kind" ) || status=$?
   kill "$ticker" 2>/dev/null
   wait "$ticker" 2>/dev/null
-  [ "$status" = 0 ] || fail "the installation did not finish" "The lines above say why; run the same command again when it is mended."
-  "$ROOT/.venv/bin/python" -m compileall -q "$ROOT/tui/llmtui" || true
-  touch "$ROOT/.venv/.ready-$kind"
+  [ "$status" = 0 ] || exit "$status"
 }
