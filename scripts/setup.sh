@@ -45,7 +45,7 @@ find_uv() {
 # Says every minute that the compiler is still at work, so that a silent pipe does not look dead.
 tick() {
   local minutes=0
-  while sleep 60; do
+  while sleep 60 </dev/null >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
     minutes=$((minutes + 1))
     say "still installing, $minutes min so far"
   done
