@@ -13,12 +13,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         memory_bandwidth: bytes a second that all cores together can read.
-        measured_at: UTC, ISO 8601.
         cpu: the processor it was measured on, as text.
     """
 
     memory_bandwidth: float | None = None
-    measured_at: str | None = None
     cpu: str | None = None
 
 

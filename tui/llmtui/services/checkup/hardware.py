@@ -1,7 +1,5 @@
 """Processor, memory and its measured speed, GPU."""
 
-import datetime as dt
-
 from llmtui.domain.quantities import size
 from llmtui.errors import StoreError
 from llmtui.probes.bandwidth import measure_read_bandwidth
@@ -97,9 +95,8 @@ def _bandwidth(reading: MachineReading, folders: Folders) -> Check:
     if measured is None:
         return Check(key=key, label=label, status="info", value="not measured: too little memory is free")
     value = f"{measured / 1e9:.1f} GB/s read by {threads} threads (measured now)"
-    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     try:
-        write_machine(folders, Machine(memory_bandwidth=measured, measured_at=now, cpu=reading.cpu))
+        write_machine(folders, Machine(memory_bandwidth=measured, cpu=reading.cpu))
     except StoreError as error:
         return Check(
             key=key,
