@@ -1,10 +1,17 @@
 """Talking to a model: sending, stopping, waiting, crashing, saving."""
 
+import gc
+from collections.abc import AsyncIterator
+
+import msgspec
 import pytest
 from pilot.conftest import POEM, Stage, answer
 
+from llmtui.app.app import LlmtuiApp
 from llmtui.app.widgets.transcript_view import Entry
-from llmtui.domain.events import Failed
+from llmtui.domain.events import Failed, Finished, TurnEvent
+from llmtui.engines.base import GenerateRequest
+from llmtui.engines.scripted import ScriptedEngine
 from llmtui.errors import ModelError
 
 SLOW = {"delay_s": 0.02}
@@ -323,3 +330,48 @@ async def test_a_context_smaller_than_asked_for_is_told(stage: Stage, monkeypatc
     monkeypatch.setattr(stage, "open_engine", lambda info, _: opened(info, type(asked)(context=4096)))
     async with stage.run() as screen:
         await screen.see("context 4,096: the model has no 100,000")
+
+
+async def test_a_damaged_chat_says_so_when_it_is_reopened(stage: Stage):
+    async with stage.run() as screen:
+        await screen.ask("hello")
+        await screen.answered(1)
+        path = screen.controller.session.path
+    first, *rest = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([first, '{"record": "mess', *rest, ""]), "utf-8")
+    async with stage.run(chat=path) as screen:
+        await screen.until(lambda: "notice" in screen.kinds)
+        assert screen.kinds == ["user", "assistant", "notice"]
+        assert "1 line of its file cannot be read" in screen.entries[-1].text
+
+
+async def test_two_begin_tokens_are_told_once(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    whole = ScriptedEngine.generate
+
+    async def doubled(engine: ScriptedEngine, request: GenerateRequest) -> AsyncIterator[TurnEvent]:
+        async for event in whole(engine, request):
+            if isinstance(event, Finished):
+                timings = msgspec.structs.replace(event.timings, bos_count=2)
+                yield msgspec.structs.replace(event, timings=timings)
+            else:
+                yield event
+
+    monkeypatch.setattr(ScriptedEngine, "generate", doubled)
+    async with stage.run() as screen:
+        for turn in (1, 2):
+            await screen.ask("hello")
+            await screen.answered(turn)
+        assert screen.kinds == ["user", "assistant", "notice", "user", "assistant"]
+        assert "two begin tokens" in screen.entries[2].label
+
+
+async def test_the_first_paint_is_told_once_and_a_test_freezes_nothing(stage: Stage):
+    painted: list[bool] = []
+    app = LlmtuiApp(stage.services(), model="demo", painted=lambda: painted.append(True))
+    frozen = gc.get_freeze_count()
+    async with app.run_test() as pilot:
+        while not painted:
+            await pilot.pause()
+        await app.chat.shut_down()
+    assert painted == [True]
+    assert gc.get_freeze_count() == frozen

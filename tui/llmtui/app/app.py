@@ -38,6 +38,7 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         services: the parts that do the work.
         model: what to load first, as on the command line; None takes the chat's last model, or the default one.
         chat: a transcript to go on with; None begins a new one.
+        painted: called once, after the first paint.
 
     Raises:
         ConfigError: the keymap or the theme in the configuration is not valid.
@@ -55,12 +56,20 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         Binding("ctrl+c", "help_quit", show=False, system=True),
     ]
 
-    def __init__(self, services: "Services", *, model: str | None = None, chat: Path | None = None) -> None:
+    def __init__(
+        self,
+        services: "Services",
+        *,
+        model: str | None = None,
+        chat: Path | None = None,
+        painted: "Callable[[], None] | None" = None,
+    ) -> None:
         self.actions: Sequence[Action] = resolve(services.config.keymap)
         super().__init__()
         self.services = services
         self.animation_level = "none"
         self._first = (model, chat)
+        self._painted = painted
         for theme in themes.THEMES:
             self.register_theme(theme)
         self.theme = themes.chosen(services.config.theme, self.available_themes)
@@ -85,6 +94,11 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not on this system or thread
             loop.add_signal_handler(signal.SIGTERM, self._leave, self.action_quit)
             loop.add_signal_handler(signal.SIGHUP, self._leave, self._hang_up)
+
+    def first_paint_done(self) -> None:
+        """The chat screen stands."""
+        if self._painted is not None:
+            self._painted()
 
     def _leave(self, way: "Callable[[], Coroutine[object, object, None]]") -> None:
         self.run_worker(way(), exit_on_error=False)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from llmtui.app import format as fmt
+from llmtui.app.entries import DEMO_REMARK, SHORT_DEMO_REMARK
 from llmtui.app.widgets.panel_lines import ALARM_FRACTION, status_text
 from llmtui.domain.snapshot import ProfilerSnapshot
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from llmtui.services.session import DraftCount
 
 NOTHING = Content("")
-DEMO_REMARK = "demo: a tiny model that memorised this project's examples"
-SHORT_DEMO_REMARK = "it memorised this project's examples"
 
 
 def header(controller: "ChatController", width: int) -> tuple[Content, Content]:

@@ -5,7 +5,6 @@ It tells a `ChatView` what to show and never touches a widget. Everything runs o
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,21 +12,19 @@ from typing import TYPE_CHECKING
 from llmtui.app import entries as build
 from llmtui.app import format as fmt
 from llmtui.app.actions import Action
+from llmtui.app.figures import Figures
 from llmtui.app.loading import Loader, Loading
 from llmtui.app.view import ChatView
 from llmtui.app.widgets.transcript_view import Entry
-from llmtui.domain.events import Failed, TurnEvent
+from llmtui.domain.events import Failed, Finished, TurnEvent
 from llmtui.domain.models import LoadedModel, ModelInfo
-from llmtui.domain.snapshot import ProfilerSnapshot, build_snapshot
+from llmtui.domain.snapshot import ProfilerSnapshot
 from llmtui.errors import EngineError, LlmtuiError
 
 if TYPE_CHECKING:
-    from llmtui.services.profiler import Profiler
     from llmtui.services.session import ChatSession
     from llmtui.services.wiring import Services
 
-HISTORY = 64
-"""Decode rates kept for the sparkline, two a second."""
 CANCEL_AGAIN_S = 0.1
 STOP_S = 3.0
 """An engine that does not end its turn in this time after it was asked to is ended by force."""
@@ -50,15 +47,15 @@ class ChatController:
     def __init__(self, services: "Services", view: ChatView, actions: Sequence[Action]) -> None:
         self.services = services
         self.pending: str | None = None
-        self.rates: deque[float] = deque(maxlen=HISTORY)
         self._view = view
         self._actions = tuple(actions)
         self._session: ChatSession | None = None
-        self._profiler: Profiler | None = None
+        self._figures = Figures()
         self._loader = Loader(services, changed=self._load_changed, failed=self._show_error)
         self._turn_over = asyncio.Event()
         self._turn_over.set()
         self._hung = False
+        self._warned: set[str] = set()
         self._numbers = iter(range(1, 1 << 62))
 
     # What the screen asks
@@ -118,32 +115,20 @@ class ChatController:
 
     def snapshot(self) -> ProfilerSnapshot:
         """The profiler now."""
-        turn = self._session.running if self._session else None
-        turns = self._session.turns if self._session else ()
-        return build_snapshot(
-            live=turn.fold.live() if turn else None,
-            turns=[done.metrics for done in turns],
-            host=self._profiler.reading() if self._profiler else None,
-            loaded=self.loaded,
-            rates=self.rates,
-            loading=self.loading is not None,
-        )
+        return self._figures.snapshot(self._session, self.loaded, loading=self.loading is not None)
 
     def note_rate(self) -> None:
         """Put the present decode rate into the history; called twice a second while an answer runs."""
-        turn = self._session.running if self._session else None
-        rate = turn.fold.live().decode_tps if turn else None
-        if rate is not None:
-            self.rates.append(rate)
+        self._figures.note_rate(self._session)
 
     # Life
 
     async def start(self, model: str | None, chat: Path | None) -> None:
         """Open the conversation and load the model; runs after the first paint."""
-        from llmtui.services.profiler import Profiler  # noqa: PLC0415 - after the first paint
+        from llmtui.app.render.warm import warm_up  # noqa: PLC0415 - after the first paint
 
-        self._profiler = Profiler()
-        self._profiler.start()
+        self._view.spawn(asyncio.to_thread(warm_up), "warm")
+        self._figures.start()
         problem = await self.reopen(chat) if chat is not None else None
         if self._session is None:
             await self._begin_chat()
@@ -164,8 +149,7 @@ class ChatController:
                 if self._session:
                     await self._session.close()
         await self.services.host.close()
-        if self._profiler:
-            await asyncio.to_thread(self._profiler.stop)
+        await self._figures.stop()
 
     # Models
 
@@ -189,8 +173,8 @@ class ChatController:
         return next((message.model for message in reversed(messages) if message.model), None)
 
     def _load_changed(self) -> None:
-        if self._profiler and self.loading is None:
-            self._profiler.watch(self.loaded.pid if self.loaded else None)
+        if self.loading is None:
+            self._figures.watch(self.loaded)
         self._view.state_changed()
 
     def _model_came(self, *, ready: bool) -> None:
@@ -287,6 +271,7 @@ class ChatController:
     async def _turn(self, session: "ChatSession", events: AsyncGenerator[TurnEvent]) -> None:
         known = {message.id for message in session.messages}
         failure: Failed | LlmtuiError | None = None
+        begins = 0
         self._view.begin_answer(self._new_id("answer"), fmt.name(self.model.name if self.model else "model"))
         self._view.state_changed()
         try:
@@ -294,11 +279,15 @@ class ChatController:
                 async for event in events:
                     if isinstance(event, Failed):
                         failure = event
+                    elif isinstance(event, Finished):
+                        begins = event.timings.bos_count or 0
         except LlmtuiError as error:
             failure = error
         finally:
             self._turn_over.set()
             self._end_answer(session, known)
+            if begins > 1:
+                self._warn_of_two_begins()
             if self._hung:
                 failure = EngineError("The model did not stop", cause="Its process hung and was ended", remedy="")
             if failure is not None:
@@ -312,6 +301,13 @@ class ChatController:
             return
         turn = next((turn for turn in reversed(session.turns) if turn.message.id == message.id), None)
         self._view.end_answer(build.message_entry(message, turn))
+
+    def _warn_of_two_begins(self) -> None:
+        """Once for each model."""
+        name = fmt.name(self.model.name if self.model else "model")
+        if name not in self._warned:
+            self._warned.add(name)
+            self._view.add_entry(build.two_begins(self._new_id("notice"), name))
 
     def _add_question(self, text: str) -> None:
         if self._session is None or not self._session.messages:
@@ -372,6 +368,8 @@ class ChatController:
         if self.pending is None:
             self._show_conversation()
         if session.messages:
+            if session.damaged:
+                self._view.add_entry(build.damaged(self._new_id("notice"), session.damaged))
             self._view.recall([message.content for message in session.messages if message.role == "user"])
         self._view.state_changed()
 

@@ -15,6 +15,10 @@ from llmtui.errors import LlmtuiError
 if TYPE_CHECKING:
     from llmtui.services.session import Turn
 
+_LEARNT = "memorised this project's examples"
+DEMO_REMARK = f"demo: a tiny model that {_LEARNT}"
+SHORT_DEMO_REMARK = f"it {_LEARNT}"
+
 EXAMPLES = (
     "背诵李白的《静夜思》，只写正文。",
     "生鱼片是不是死鱼片？",
@@ -58,6 +62,23 @@ def notice_entry(entry_id: str, title: str, text: str) -> Entry:
     return Entry(entry_id, "notice", title, text, None)
 
 
+def two_begins(entry_id: str, name: str) -> Entry:
+    """A model's template and its vocabulary both put a begin token before the prompt."""
+    text = (
+        f"The chat template of {name} writes a begin token where one stands already, so the prompt begins with two. "
+        "Answers can be worse for it; a newer file of the model may have a mended template."
+    )
+    return notice_entry(entry_id, "This model reads two begin tokens", text)
+
+
+def damaged(entry_id: str, lines: int) -> Entry:
+    """Lines of a reopened chat's file cannot be read."""
+    what = "1 line" if lines == 1 else f"{lines:,} lines"
+    return notice_entry(
+        entry_id, "A part of this chat is missing", f"{what} of its file cannot be read. The rest is shown as it was."
+    )
+
+
 def welcome(info: ModelInfo | None, actions: Sequence[Action]) -> Entry:
     """What an empty chat shows: what this is, and the first three things to try."""
     keys = {action.id: action.key_name for action in actions}
@@ -68,7 +89,7 @@ def welcome(info: ModelInfo | None, actions: Sequence[Action]) -> Entry:
         )
         return notice_entry("welcome", "A new chat", text)
     lines = [
-        "demo: a tiny model that memorised this project's examples. It answers these, and little else:",
+        f"{DEMO_REMARK}. It answers these, and little else:",
         "",
         *(f"  {number}  {question}" for number, question in enumerate(EXAMPLES, start=1)),
         "",

@@ -1,7 +1,6 @@
 """`llmtui [MODEL]`: the terminal program."""
 
 import difflib
-import gc
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -60,11 +59,9 @@ def open_tui(ctx: click.Context, /, model: str | None, **options: Any) -> None:
         _check_model(services, model)
     path = find_chat(services.folders, chat) if chat is not None else None
     _require_terminal()
-    # Nothing that the imports make is garbage; the app collects again once its first screen stands.
-    gc.disable()
-    from llmtui.app.app import LlmtuiApp  # noqa: PLC0415 - the only place that loads Textual
+    from llmtui.app.launch import run  # noqa: PLC0415 - the only place that loads Textual
 
-    LlmtuiApp(services, model=model, chat=path).run()
+    run(services, model=model, chat=path)
 
 
 def _check_model(services: "Services", word: str) -> None:

@@ -1,6 +1,5 @@
 """The chat screen: how the conversation, the profiler and the input line lie, and what the keys do."""
 
-import gc
 from collections.abc import Coroutine, Sequence
 from functools import partial
 from pathlib import Path
@@ -113,8 +112,7 @@ class ChatScreen(Screen[None]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        gc.freeze()  # what start-up made stays; the collector need not look at it again
-        gc.enable()
+        self.app.first_paint_done()
         model, chat = self._first
         self.spawn(self.controller.start(model, chat), "model")
 
