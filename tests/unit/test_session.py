@@ -511,7 +511,7 @@ async def test_a_data_folder_that_cannot_be_written(bench: Bench) -> None:
     session = bench.new()
 
     assert isinstance((await ask(session))[-1], Finished)
-    assert "not being saved" in (session.save_problem or "")
+    assert str(bench.folders.data_dir) in (session.save_problem or "")
 
 
 async def test_a_disk_that_hangs_does_not_hold_the_turn(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -671,3 +671,26 @@ class TestDrafts:
         engine.die()
 
         assert not (await session.count_draft("abcd")).exact
+
+
+async def test_a_refused_question_is_not_counted_with_the_next_draft(bench: Bench) -> None:
+    await bench.load(SHORT)
+    session = bench.new()
+    await ask(session)
+    before = await session.count_draft("short")
+    refused = await ask(session, "too long " * 4_000)
+    assert isinstance(refused[-1], Failed)
+    assert (await session.count_draft("short")).total_tokens == before.total_tokens
+
+
+async def test_resending_without_a_model_changes_nothing(bench: Bench) -> None:
+    engine = await bench.load(ScriptedTurn(tokens=("half",), dies=True))
+    session = bench.new()
+    await ask(session)
+    before = session.messages
+    assert before[-1].finish_reason == "error"
+    with pytest.raises(UsageError, match="No model is running"):
+        async for _ in session.resend():
+            pass
+    assert session.messages == before
+    assert not engine.alive

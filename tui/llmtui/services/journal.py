@@ -36,7 +36,7 @@ class Journal:
     def problem(self) -> str | None:
         """Why the chat is not on disk, in words; None when it is."""
         if self._waiting is not None and not self._waiting.done():
-            return f"this chat is not saved yet: the disk does not answer ({self._writer.path})"
+            return f"the disk does not answer ({self._writer.path})"
         return self._writer.problem
 
     def write(self, *records: Record, sync: bool = False) -> "Future[None]":

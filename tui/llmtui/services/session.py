@@ -177,8 +177,7 @@ class ChatSession:
         if not text.strip():
             raise UsageError("There is nothing to send", remedy="Write something first")
         self._refuse_if_running()
-        if self._refused:
-            self._messages = self._messages[:-1]
+        self._messages = self._kept
         parent = self._messages[-1].id if self._messages else self._root
         question = Message(id=new_id(), parent_id=parent, role="user", content=text, created_at=now_text())
         async with contextlib.aclosing(self._answer(question, add=True)) as events:
@@ -195,6 +194,8 @@ class ChatSession:
         asked = self.unanswered
         if not asked:
             raise UsageError("Every question has its answer", remedy="Write a new one")
+        if not self._host.alive:
+            raise UsageError("No model is running", remedy="Load one, then send the question again")
         if asked != self._messages:
             self._messages = asked
             self._journal.write(HeadRecord(message_id=asked[-1].id))
@@ -219,7 +220,7 @@ class ChatSession:
             engine=self._host.engine,
             can_count=self._running is None,
             system=self.system,
-            messages=self._messages,
+            messages=self._kept,
             used=self._used_tokens(),
         )
 
@@ -253,6 +254,11 @@ class ChatSession:
         self.damaged = transcript.damaged
         self._on_disk = True
 
+    @property
+    def _kept(self) -> tuple[Message, ...]:
+        """What the next question follows: a question that did not fit makes way for it."""
+        return self._messages[:-1] if self._refused else self._messages
+
     def _refuse_if_running(self) -> None:
         if self._running is not None:
             raise UsageError("An answer is being written", remedy="Stop it first, or wait until it ends")
@@ -263,10 +269,8 @@ class ChatSession:
         try:
             if add:
                 await self._ask(question)
-            engine, loaded = (
-                self._host.engine,
-                self._host.loaded,
-            )  # now: a load may have ended while the disk was waited for
+            # Taken now: a load may have ended while the disk was waited for.
+            engine, loaded = self._host.engine, self._host.loaded
             if engine is None or loaded is None or not engine.alive:
                 turn.add(self._no_engine(loaded))
             else:

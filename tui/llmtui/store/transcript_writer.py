@@ -137,7 +137,7 @@ class TranscriptWriter:
             reason = "it is open in another llmtui"
         else:
             reason = _REASONS.get(error.errno or 0) or error.strerror or str(error)
-        return f"this chat is not being saved: {reason} ({self.path})"
+        return f"{reason} ({self.path})"
 
 
 def _lock(fd: int) -> None:

@@ -37,6 +37,8 @@ def describe_death(code: int | None, log: Sequence[str], *, out_of_memory: bool)
                 cause,
                 "Reload the model with a smaller context, or choose a smaller quantisation.",
             )
+        if -code in {signal.SIGKILL, signal.SIGTERM}:
+            cause = ""  # somebody else ended it: its last words say nothing about that
         return f"The model process was killed (signal {-code}, {_signal_name(-code)})", cause, _RELOAD
     ended = "ended unexpectedly" if code is None else f"ended unexpectedly (exit code {code})"
     return f"The model process {ended}", cause, _RELOAD
