@@ -66,7 +66,7 @@ CHAT = (
 class StillProfiler:
     """A profiler whose reading never changes."""
 
-    def start(self, _listener: object) -> None:
+    def start(self) -> None:
         """Nothing to sample."""
 
     def stop(self) -> None:

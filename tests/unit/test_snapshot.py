@@ -60,7 +60,7 @@ def test_nothing_known_is_nothing_claimed():
 
 
 def test_idle_shows_the_last_turn_and_all_rows():
-    snapshot = build_snapshot(turns=[TURN, TURN], host=HOST, loaded=MODEL)
+    snapshot = build_snapshot(turns=[TURN, TURN], last=TURN, host=HOST, loaded=MODEL)
     assert (snapshot.phase, snapshot.decode_tps, snapshot.context_used) == ("idle", 42.06, 1532)
     assert [row.number for row in snapshot.rows] == [1, 2]
     assert snapshot.rows[0].memory_bytes == 5 << 30
@@ -70,7 +70,7 @@ def test_idle_shows_the_last_turn_and_all_rows():
 
 def test_a_running_turn_goes_before_the_last_one_and_keeps_its_context_until_known():
     live = LiveTurn(prefill_done=512, prompt_tokens=2000, cached_tokens=0)
-    snapshot = build_snapshot(live=live, turns=[TURN], host=HOST, loaded=MODEL)
+    snapshot = build_snapshot(live=live, turns=[TURN], last=TURN, host=HOST, loaded=MODEL)
     assert (snapshot.phase, snapshot.prefill_done, snapshot.decode_tps) == ("prefill", 512, None)
     assert snapshot.context_used == 1532
     decoding = build_snapshot(live=LiveTurn(completion_tokens=3, decode_tps=40.0, context_used=2003, prefill_done=2000))
@@ -85,7 +85,7 @@ def test_a_server_without_a_process_shows_no_process_memory():
 
 
 def test_rows_are_aligned_and_none_is_wider_than_the_panel():
-    snapshot = build_snapshot(turns=[TURN] * 3, host=HOST, loaded=MODEL, rates=[10.0, 42.0, 41.0])
+    snapshot = build_snapshot(turns=[TURN] * 3, last=TURN, host=HOST, loaded=MODEL, rates=[10.0, 42.0, 41.0])
     lines = text_of(panel_lines(snapshot, 37, 40))
     assert all(cell_len(line) in {0, 37} for line in lines)
     joined = "\n".join(lines)
@@ -104,7 +104,7 @@ def test_rows_are_aligned_and_none_is_wider_than_the_panel():
 
 def test_a_low_panel_keeps_the_newest_turns():
     turns = [TURN] * 30
-    lines = text_of(panel_lines(build_snapshot(turns=turns, host=HOST, loaded=MODEL), 37, 24))
+    lines = text_of(panel_lines(build_snapshot(turns=turns, last=turns[-1], host=HOST, loaded=MODEL), 37, 24))
     assert len(lines) <= 24
     assert lines[-1].split()[0] == "30"
 
@@ -149,7 +149,7 @@ def test_what_stands_at_the_right_is_not_painted_again(before, now, cells):
 
 @pytest.mark.parametrize("width", [20, 38, 60, 78, 140])
 def test_the_status_line_fits(width):
-    line = status_text(build_snapshot(turns=[TURN], host=HOST, loaded=MODEL), width)
+    line = status_text(build_snapshot(turns=[TURN], last=TURN, host=HOST, loaded=MODEL), width)
     assert cell_len(line) <= max(width, len("42.1 tok/s"))
     assert line.startswith("42.1 tok/s")
 

@@ -51,7 +51,7 @@ class ChatController:
         self._actions = tuple(actions)
         self._session: ChatSession | None = None
         self._figures = Figures()
-        self._loader = Loader(services, changed=self._load_changed, failed=self._show_error)
+        self._loader = Loader(services, changed=self._load_changed, failed=self._load_failed)
         self._turn_over = asyncio.Event()
         self._turn_over.set()
         self._hung = False
@@ -179,7 +179,7 @@ class ChatController:
 
     def _model_came(self, *, ready: bool) -> None:
         if not ready:
-            self._return_pending()
+            self._take_pending_back()
         elif self.pending is not None:
             text, self.pending = self.pending, None
             self._ask(text, shown=True)
@@ -209,8 +209,7 @@ class ChatController:
         if self.running:
             await self.stop_turn()
         elif self.pending is not None:
-            self._return_pending()
-            self._show_conversation()
+            self._take_pending_back()
             self._view.state_changed()
         elif self.loading is not None:
             await self._loader.stop()
@@ -314,10 +313,11 @@ class ChatController:
             self._view.show_entries([])
         self._view.add_entry(Entry(self._new_id("question"), "user", "you", text, None))
 
-    def _return_pending(self) -> None:
+    def _take_pending_back(self) -> None:
         if self.pending is not None:
             text, self.pending = self.pending, None
             self._view.give_back(text)
+            self._show_conversation()
 
     # Conversations
 
@@ -365,8 +365,10 @@ class ChatController:
         old, self._session = self._session, session
         if old is not None:
             await old.close()
-        if self.pending is None:
-            self._show_conversation()
+        self._figures.forget()
+        self._show_conversation()
+        if self.pending is not None:
+            self._add_question(self.pending)
         if session.messages:
             if session.damaged:
                 self._view.add_entry(build.damaged(self._new_id("notice"), session.damaged))
@@ -380,12 +382,13 @@ class ChatController:
         else:
             self._view.show_entries(build.conversation(session.messages, session.turns))
 
+    def _load_failed(self, error: LlmtuiError) -> None:
+        self._take_pending_back()
+        self._show_error(error)
+
     def _show_error(self, error: LlmtuiError | Failed) -> None:
-        hint = ""
-        if self.dead:
-            hint = (
-                f"{self.key('reload_model')} loads the model again, {self.key('resend')} then sends the question again."
-            )
+        reload, resend = self.key("reload_model"), self.key("resend")
+        hint = f"{reload} loads the model again, {resend} then sends the question again." if self.dead else ""
         self._view.add_entry(build.error_entry(self._new_id("error"), error, hint=hint))
 
     def _new_id(self, kind: str) -> str:

@@ -39,6 +39,10 @@ class Figures:
         if self._profiler is not None:
             self._profiler.watch(loaded.pid if loaded else None)
 
+    def forget(self) -> None:
+        """Another conversation: the rates of the one before are not its own."""
+        self._rates.clear()
+
     def note_rate(self, session: "ChatSession | None") -> None:
         """Put the present decode rate into the history; called twice a second while an answer runs."""
         turn = session.running if session else None
@@ -47,11 +51,13 @@ class Figures:
             self._rates.append(rate)
 
     def snapshot(self, session: "ChatSession | None", loaded: LoadedModel | None, *, loading: bool) -> ProfilerSnapshot:
-        """All figures now."""
+        """All figures now. A turn that another model answered says nothing about the present one's speed or context."""
+        turns = [done for done in session.turns if done.metrics.completion_tokens] if session else []
         turn = session.running if session else None
         return build_snapshot(
             live=turn.fold.live() if turn else None,
-            turns=[done.metrics for done in session.turns] if session else [],
+            turns=[done.metrics for done in turns],
+            last=turns[-1].metrics if turns and loaded and turns[-1].manifest.model == loaded.name else None,
             host=self._profiler.reading() if self._profiler else None,
             loaded=loaded,
             rates=self._rates,

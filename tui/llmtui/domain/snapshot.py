@@ -84,6 +84,7 @@ def build_snapshot(
     *,
     live: LiveTurn | None = None,
     turns: Sequence[TurnMetrics] = (),
+    last: TurnMetrics | None = None,
     host: HostReading | None = None,
     loaded: LoadedModel | None = None,
     rates: Sequence[float] = (),
@@ -94,6 +95,7 @@ def build_snapshot(
     Args:
         live: the running turn, when there is one.
         turns: the finished turns of this chat, oldest first.
+        last: the newest of them, when it is the present model's; shown while none runs.
         host: the latest reading of the machine and of the model's process.
         loaded: the model that answers; None when none is loaded.
         rates: recent decode rates in tokens/s, oldest first.
@@ -102,7 +104,7 @@ def build_snapshot(
     host = host or HostReading(t_ns=0)
     has_process = loaded is not None and loaded.pid is not None
     return msgspec.structs.replace(
-        _with_turn(live, turns[-1] if turns else None),
+        _with_turn(live, last),
         phase=_phase(live, loaded, loading=loading),
         rates=tuple(rates),
         context_size=loaded.context_size if loaded else None,
