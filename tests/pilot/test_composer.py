@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.pilot import Pilot
 
 from llmtui.app.widgets.composer import Composer
+from llmtui.app.widgets.transcript_view import TranscriptView
 
 FAMILY = "👨\u200d👩\u200d👧"
 
@@ -214,6 +215,41 @@ async def test_editing_keys() -> None:
         assert widget.text == ""
 
 
+@pytest.mark.parametrize("key", ["ctrl+x", "ctrl+shift+k"])
+@pytest.mark.parametrize(
+    ("draft", "left"), [("", ""), ("one", ""), ("one\ntwo", "one\n"), ("one\n", "one\n"), ("\n", "\n")]
+)
+async def test_a_whole_line_is_deleted_on_the_last_row_too(key: str, draft: str, left: str) -> None:
+    async with composer() as (widget, app, pilot):
+        app.copy_to_clipboard("kept")
+        widget.set_draft(draft)
+        await pilot.press(key)
+        assert widget.text == left
+        if draft == left or key != "ctrl+x":
+            assert app.clipboard == "kept", "nothing was cut"
+        else:
+            assert app.clipboard == draft.removeprefix(left)
+        await pilot.press("x")
+        assert widget.text == left + "x"
+
+
+async def test_a_whole_line_goes_from_among_others() -> None:
+    async with composer() as (widget, app, pilot):
+        widget.set_draft("one\ntwo\nthree")
+        await pilot.press("up", "ctrl+x")
+        assert (widget.text, app.clipboard) == ("one\nthree", "two\n")
+
+
+@pytest.mark.parametrize("joiner", ["\u200c", "\u200d"])
+async def test_joiners_can_be_typed(joiner: str) -> None:
+    async with composer() as (widget, app, pilot):
+        for char in f"a{joiner}b":
+            widget.post_message(events.Key(char, char))
+        await pilot.pause()
+        await pilot.press("enter")
+        assert app.sent == [f"a{joiner}b"]
+
+
 async def test_the_programs_own_keys_pass_through() -> None:
     async with composer() as (_, app, pilot):
         await pilot.press(*(f"ctrl+{key}" for key in "otrgnpy"))
@@ -258,3 +294,19 @@ async def test_markup_in_a_draft_is_text() -> None:
         await pilot.pause()
         assert "[red]x[/] [@click=app.quit]x[/]" in widget.render_line(0).text
         assert app.is_running
+
+
+async def test_tab_moves_the_cursor_nowhere_else() -> None:
+    class WithTranscript(Host):
+        def compose(self) -> ComposeResult:
+            yield TranscriptView()
+            yield from super().compose()
+
+    app = WithTranscript()
+    async with app.run_test(size=(60, 24)) as pilot:
+        widget = app.query_one(Composer)
+        await pilot.press("a", "tab", "b", "shift+tab", "c")
+        await pilot.click(TranscriptView)
+        await pilot.press("d")
+        assert widget.has_focus
+        assert widget.text == "abcd"

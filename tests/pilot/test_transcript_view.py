@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import pytest
+from rich.cells import cell_len
 from textual import events
 from textual.app import App, ComposeResult
 from textual.geometry import Offset
@@ -16,12 +17,22 @@ HOSTILE = "\x1b]52;c;aGk=\x07 \x1b[2J [red]x[/] [@click=app.quit]x[/] \x9b2J"
 
 
 class Host(App[None]):
+    BINDINGS = [  # noqa: RUF012 - Textual's idiom
+        ("pageup", "view('page_up')"),
+        ("pagedown", "view('page_down')"),
+        ("home", "view('scroll_home')"),
+        ("end", "view('scroll_end')"),
+    ]
+
     def __init__(self) -> None:
         super().__init__()
         self.follows: list[bool] = []
 
     def compose(self) -> ComposeResult:
         yield TranscriptView()
+
+    async def action_view(self, action: str) -> None:
+        await self.run_action(action, self.query_one(TranscriptView))
 
     def on_transcript_view_follow_changed(self, message: TranscriptView.FollowChanged) -> None:
         self.follows.append(message.following)
@@ -32,7 +43,6 @@ async def view(size: tuple[int, int] = (40, 12)) -> AsyncIterator[tuple[Transcri
     app = Host()
     async with app.run_test(size=size) as pilot:
         widget = app.query_one(TranscriptView)
-        widget.focus()
         await pilot.pause()
         yield widget, app, pilot
 
@@ -42,7 +52,10 @@ def shown(widget: TranscriptView) -> list[str]:
 
 
 def painted(app: App[None]) -> list[str]:
-    """What the compositor would send, less the scrollbar: lines that were not marked as changed show their old text."""
+    """What the compositor would send, less the scrollbar: lines that were not marked as changed show their old text.
+
+    The scrollbar's column is all that the compositor's rows have beyond the view's text.
+    """
     return [strip.crop(0, app.size.width - 1).text.rstrip() for strip in app.screen._compositor.render_strips()]
 
 
@@ -145,13 +158,13 @@ async def test_keys_move_without_going_past_the_text() -> None:
         widget.set_entries([answer(1, "\n".join(f"line {number}" for number in range(50)))])
         await pilot.pause()
         end = widget.scroll_offset.y
-        await pilot.press("pagedown", "down", "end")
+        await pilot.press("pagedown", "end")
         assert widget.scroll_offset.y == end == 53 - 12
         await pilot.press("home")
         assert widget.scroll_offset.y == 0
         await pilot.press("pagedown")
         assert widget.scroll_offset.y == 11
-        await pilot.press("up", "down", "pageup")
+        await pilot.press("pageup")
         assert widget.scroll_offset.y == 0
         assert app.follows == [False]
 
@@ -192,6 +205,85 @@ async def test_resizing_at_the_end_stays_there() -> None:
             await pilot.pause()
             assert "▌ 1 tok/s" in painted(app)
             assert widget.following
+
+
+GROWTHS = [
+    ((80, 24), (140, 40)),
+    ((80, 24), (80, 40)),
+    ((80, 24), (140, 24)),
+    ((40, 10), (100, 60)),
+    ((20, 8), (20, 9)),
+]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize(("before", "after"), GROWTHS)
+async def test_a_view_that_grows_goes_on_following(
+    before: tuple[int, int], after: tuple[int, int], *, streaming: bool
+) -> None:
+    text = "\n\n".join(f"paragraph {number} " + "word " * 20 for number in range(30))
+    async with view(before) as (widget, app, pilot):
+        widget.set_entries([answer(0, text), user(1)])
+        widget.append_entry(answer(1, "", None))
+        widget.begin_stream("a1")
+        for end in range(100, len(text), 100):
+            widget.stream_text(text[:end])
+            await pilot.pause()
+            if end == 1500:
+                if not streaming:
+                    widget.end_stream(answer(1, text[:end], None))
+                    await pilot.pause()
+                await pilot.resize_terminal(*after)
+                await pilot.pause()
+                assert painted(app)[0], "no blank screen above the text"
+        assert widget.following
+        assert app.follows == []
+        last = (text[:end] if streaming else text[:1500]).split()[-1]
+        assert any(last in line for line in painted(app))
+
+
+async def test_entries_that_go_do_not_end_the_following() -> None:
+    async with view() as (widget, app, pilot):
+        widget.set_entries([answer(0, "\n".join("abcdefghijklmnop"))])
+        widget.append_entry(answer(1, "", None))
+        widget.begin_stream("a1")
+        widget.stream_text("\n".join("abcdefghijklmnop"))
+        await pilot.pause()
+        widget.end_stream(None)
+        await pilot.pause()
+        await pilot.resize_terminal(40, 30)
+        await pilot.pause()
+        assert widget.following
+        assert app.follows == []
+        assert "▌ p" in painted(app)
+
+
+async def test_a_reader_who_scrolled_up_stays_there_when_the_view_grows() -> None:
+    async with view() as (widget, app, pilot):
+        widget.set_entries([answer(0, "\n".join(f"line {number}" for number in range(100)))])
+        await pilot.pause()
+        await pilot.press("pageup", "pageup", "pageup")
+        top = painted(app)[0]
+        await pilot.resize_terminal(40, 20)
+        await pilot.pause()
+        assert painted(app)[0] == top
+        assert app.follows == [False]
+
+
+@pytest.mark.parametrize("columns", [80, 81, 100, 140])
+@pytest.mark.parametrize("fill", ["0123456789", "床前明月光疑是地上霜"])
+async def test_every_character_is_on_the_screen(columns: int, fill: str) -> None:
+    text = fill * 60
+    async with view((columns, 40)) as (widget, app, pilot):
+        widget.append_entry(answer(1, "", None))
+        widget.begin_stream("a1")
+        widget.stream_text(text[:400])
+        await pilot.pause()
+        widget.end_stream(answer(1, text, None))
+        await pilot.pause()
+        rows = [line.removeprefix("▌ ") for line in painted(app)[1:] if line]
+        assert "".join(rows) == text
+        assert max(cell_len(row) for row in rows) in {columns - 3, columns - 4}, "the rows are as wide as they can be"
 
 
 async def test_what_is_far_away_is_laid_out_when_it_comes_near() -> None:

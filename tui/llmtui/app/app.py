@@ -13,6 +13,7 @@ from textual.screen import Screen
 from llmtui.app import themes
 from llmtui.app.actions import ACTIONS, Action, bindings, resolve
 from llmtui.app.screens.chat import ChatScreen
+from llmtui.app.terminal_driver import TerminalDriver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -65,7 +66,7 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         painted: "Callable[[], None] | None" = None,
     ) -> None:
         self.actions: Sequence[Action] = resolve(services.config.keymap)
-        super().__init__()
+        super().__init__(driver_class=TerminalDriver)
         self.services = services
         self.animation_level = "none"
         self._first = (model, chat)

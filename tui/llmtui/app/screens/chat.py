@@ -287,7 +287,11 @@ class ChatScreen(Screen[None]):
         self.spawn(self.controller.reload(), "model")
 
     def action_next_example(self) -> None:
-        """Put the next example question into the input line."""
+        """Put the next example question into the input line, unless the user's own words stand there."""
+        draft = self._composer.draft
+        if draft.strip() and draft not in EXAMPLES:
+            self.say("An example would replace your text; send or delete it first")
+            return
         self._example = (self._example + 1) % len(EXAMPLES)
         self._composer.set_draft(EXAMPLES[self._example])
 

@@ -22,6 +22,8 @@ HISTORY: Final = 200
 """Sent texts that are remembered."""
 _FREE_KEYS: Final = {"ctrl+y", "super+y", "up", "down", "pageup", "pagedown", "f6", "f7"}
 """Keys of a text area that the program needs for itself, or that mean something else here."""
+_JOINERS: Final = ("\u200c", "\u200d")
+"""Invisible, so not printable, but typed in Persian, in Indic scripts and in emoji that are made of several."""
 
 
 def _text_area_bindings() -> list[BindingType]:
@@ -229,7 +231,10 @@ class Composer(TextArea, inherit_bindings=False):
 
     def _delete_via_keyboard(self, start: Location, end: Location) -> EditResult | None:
         """A deletion takes a folded paste as a whole or not at all."""
-        first, last = sorted((start, end))
+        text_end = self.document.end  # deleting the last line as a whole reaches past it
+        first, last = sorted((min(start, text_end), min(end, text_end)))
+        if first == last:
+            return None
         return super()._delete_via_keyboard(self._outside_chip(first, last=False), self._outside_chip(last, last=True))
 
     # Events
@@ -243,6 +248,10 @@ class Composer(TextArea, inherit_bindings=False):
             event.stop()
             event.prevent_default()
             self.action_newline()
+        elif event.character in _JOINERS:
+            event.stop()
+            event.prevent_default()
+            self._replace_via_keyboard(event.character, *self.selection)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()

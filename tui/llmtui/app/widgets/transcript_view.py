@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import events
-from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -25,15 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Kind", "TranscriptView"]
 
 
-class TranscriptView(ScrollView, can_focus=True):
+class TranscriptView(ScrollView, can_focus=False):
     """Entries in, `FollowChanged` out.
 
     It follows the end in steps of half a screen, because rows that do not move are not sent to the terminal again.
-    Scrolling up stops that; scrolling to the end resumes it.
+    Scrolling up stops that; scrolling to the end resumes it. It never takes the keyboard: what is typed belongs to the
+    input line, whose screen calls the actions.
     """
 
     ALLOW_SELECT = True
-    FOCUS_ON_CLICK = False  # selecting text with the mouse leaves the input line its keys
     DEFAULT_CSS = """
     TranscriptView {
         background: $background;
@@ -45,17 +44,8 @@ class TranscriptView(ScrollView, can_focus=True):
         scrollbar-background-hover: $background;
         scrollbar-background-active: $background;
         scrollbar-color: $panel;
-        &:focus { scrollbar-color: $primary; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "scroll_up", show=False),
-        Binding("down", "scroll_down", show=False),
-        Binding("pageup", "page_up", show=False),
-        Binding("pagedown", "page_down", show=False),
-        Binding("home", "scroll_home", show=False),
-        Binding("end", "scroll_end", show=False),
-    ]
 
     class FollowChanged(Message):
         """The view began or ceased to follow the end.
@@ -147,7 +137,8 @@ class TranscriptView(ScrollView, can_focus=True):
 
     @property
     def _width(self) -> int:
-        return self.size.width if self.is_mounted else 0
+        """Columns for text: the scrollbar covers the last ones. 0 before there is a screen."""
+        return max(0, self.size.width - self.styles.scrollbar_size_vertical) if self.is_mounted else 0
 
     def _lay_out(self, block: Block) -> list[tuple[int, int]]:
         lay_out = block.stream if block is self._streaming else block.lay_out
@@ -169,7 +160,7 @@ class TranscriptView(ScrollView, can_focus=True):
         top, y, height = self._stack.top_of(block), round(self.scroll_y), self.size.height
         rows = [(top + at - y, cells) for at, cells in changed if cells and 0 <= top + at - y < height]
         if rows:  # without regions, all would be painted
-            self.refresh(*(Region(0, at, min(cells, self.size.width), 1) for at, cells in rows))
+            self.refresh(*(Region(0, at, min(cells, self._width), 1) for at, cells in rows))
         self._grown()
 
     def _settle(self) -> None:
@@ -224,11 +215,25 @@ class TranscriptView(ScrollView, can_focus=True):
         tall = max(self._stack.total + room, y + self.size.height)
         self._placing = True
         if tall != self.virtual_size.height:
-            size = Size(self.size.width, tall)
+            size = Size(self._width, tall)
             self.set_reactive(Widget.virtual_size, size)
             self._scroll_update(size)
         self.scroll_target_y = self.scroll_y = y
         self._placing = False
+
+    def _size_updated(
+        self,
+        size: Size,
+        virtual_size: Size,
+        container_size: Size,
+        layout: bool = True,  # noqa: FBT001, FBT002 - Textual's signature
+    ) -> bool:
+        """A taller view has less to scroll; what that cuts off the position is not the user's scrolling."""
+        self._placing = True
+        try:
+            return super()._size_updated(size, virtual_size, container_size, layout)
+        finally:
+            self._placing = False
 
     # Scrolling
 
@@ -250,14 +255,6 @@ class TranscriptView(ScrollView, can_focus=True):
         end = max(0, self._stack.total - self.size.height)
         target = round(self.scroll_y) + rows
         self.scroll_to(y=min(target, max(end, round(self.scroll_y))), animate=False)
-
-    def action_scroll_up(self) -> None:
-        """A row up."""
-        self._scroll_by(-1)
-
-    def action_scroll_down(self) -> None:
-        """A row down."""
-        self._scroll_by(1)
 
     def action_page_up(self) -> None:
         """A screen up, less a row."""
@@ -300,7 +297,7 @@ class TranscriptView(ScrollView, can_focus=True):
         self._settle()
         y, end = round(self.scroll_y), max(0, self._stack.total - self.size.height)
         if self._following:
-            self._place(end if y < end else min(y, max(0, self._stack.total - 1)))
+            self._place(min(max(y, end), end + self.size.height // 2) if end else 0)
         else:
             self._place(min(y, end))
 
