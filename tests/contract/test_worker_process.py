@@ -141,6 +141,26 @@ async def test_an_unknown_architecture(tmp_path: Path, demo: Path) -> None:
     assert "\x1b" not in str(error)
 
 
+async def test_an_architecture_with_an_endless_name_is_shortened(tmp_path: Path, demo: Path) -> None:
+    name = b"x" * 60_000
+    key = b"general.architecture" + (8).to_bytes(4, "little")
+    data = bytes_of(demo)
+    old = key + (5).to_bytes(8, "little") + b"llama"
+    (tmp_path / "m.gguf").write_bytes(data.replace(old, key + len(name).to_bytes(8, "little") + name))
+    error = await load_error(tmp_path / "m.gguf")
+    assert "does not know the architecture" in error.title
+    assert len(str(error)) < 600
+
+
+async def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    engine = LlamaEngine("m\udcff", f"{tmp_path}/m\udcff.gguf", Runtime(context=512))
+    with pytest.raises(ModelError, match="not UTF-8") as caught:
+        await loading(engine)
+    assert "Rename" in caught.value.remedy
+    assert "\udcff" not in caught.value.cause
+    await engine.close()
+
+
 async def test_a_vocabulary_without_weights(tmp_path: Path, make_gguf: MakeGguf) -> None:
     path = make_gguf("llama-tiny", "f16", tmp_path / "m.gguf", vocab_only=True)
     assert "vocabulary" in (await load_error(path)).title
@@ -267,10 +287,24 @@ async def test_a_worker_that_ends_while_loading_is_a_model_error(demo: Path) -> 
         await loading(engine)
 
 
+async def test_a_worker_killed_while_loading_is_not_blamed_on_the_file(demo: Path, tmp_path: Path) -> None:
+    for name, word in (("KILL", "memory"), ("SEGV", "damaged")):
+        fake = tmp_path / name
+        fake.write_text(f"#!/bin/sh\nkill -{name} $$\n")
+        fake.chmod(0o755)
+        engine = LlamaEngine("m", str(demo), Runtime(), python=str(fake))
+        with pytest.raises(ModelError, match="ended while it opened") as caught:
+            await loading(engine)
+        assert word in caught.value.remedy
+        assert name in caught.value.cause
+        await engine.close()
+
+
 async def test_an_interpreter_that_is_missing(demo: Path, tmp_path: Path) -> None:
     engine = LlamaEngine("m", str(demo), Runtime(), python=str(tmp_path / "none"))
-    with pytest.raises(EngineError, match="cannot be started"):
+    with pytest.raises(EngineError, match="cannot be started") as caught:
         await loading(engine)
+    assert "memory" not in caught.value.remedy
     await engine.close()
 
 
@@ -312,6 +346,7 @@ async def test_too_many_open_files_are_an_error_and_leave_none(demo: Path, monke
         with pytest.raises(EngineError, match="cannot be started") as caught:
             await loading(engine)
     assert "Too many open files" in caught.value.cause
+    assert "ulimit -n" in caught.value.remedy
     assert descriptors() == before
 
 

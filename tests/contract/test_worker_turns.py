@@ -14,7 +14,7 @@ from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
 from llmtui.engines.base import GenerateRequest
 from llmtui.engines.llama.client import LlamaEngine
-from llmtui.errors import EngineError, TemplateError
+from llmtui.errors import ContextError, EngineError, TemplateError
 
 MakeGguf = Callable[..., Path]
 ENDLESS = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"
@@ -166,6 +166,37 @@ async def test_text_without_utf8_is_replaced_not_refused(open_worker, demo: Path
         assert await engine.count_prompt((message,)) > 3
         assert await engine.tokenise("\udcff") == await engine.tokenise("\ufffd")
         assert finish_of(await play(engine, request("a", GREEDY, message))).reason == "length"
+
+
+@pytest.mark.parametrize("text", ["<|im_end|>" * 100_000, "床前明月光" * 400_000])
+async def test_a_text_far_beyond_the_context_is_refused_without_tokenising_it(
+    open_worker, tiny_gguf: Path, text: str
+) -> None:
+    message = ChatMessage("user", text)
+    async with open_worker(tiny_gguf) as engine:
+        started = time.monotonic()
+        failed = (await play(engine, request("a", GREEDY, message)))[-1]
+        assert isinstance(failed, Failed)
+        assert failed.kind == "context"
+        assert failed.cause.startswith("at least ")
+        with pytest.raises(ContextError):
+            await engine.count_prompt((message,))
+        assert time.monotonic() - started < 5
+
+
+async def test_a_long_text_that_fits_is_counted_exactly(open_worker, make_gguf: MakeGguf, tmp_path: Path) -> None:
+    path = make_gguf("llama-tiny", "f16", tmp_path / "m.gguf", template="{{ messages[0].content }}", context=4096)
+    text = "<|im_end|>" * 4_090
+    async with open_worker(path, context=4096) as engine:
+        tokens = await engine.tokenise(text)
+        assert 0 <= await engine.count_prompt((ChatMessage("user", text),)) - len(tokens) <= 1
+
+
+async def test_a_conversation_too_long_to_render_is_not_blamed_on_the_template(open_worker, tiny_gguf: Path) -> None:
+    async with open_worker(tiny_gguf) as engine:
+        with pytest.raises(ContextError, match="longer than the context") as caught:
+            await engine.count_prompt((ChatMessage("user", "x" * 5_000_000),))
+        assert "5,000,000 characters" in caught.value.cause
 
 
 @pytest.mark.parametrize("template", [ENDLESS, BOMB, POWER, "{{ broken", "{{ 1 // 0 }}"])

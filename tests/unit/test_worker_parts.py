@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Runtime
-from llmtui.engines.llama.deaths import describe_death, telling_line
+from llmtui.engines.llama.deaths import describe_death, load_remedy, telling_line
 from llmtui.engines.llama.worker import logs, machine, renderer, templates
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.facts import TensorFacts
@@ -91,6 +91,14 @@ def test_a_kill_for_want_of_memory_is_told_apart() -> None:
     title, _, remedy = describe_death(-9, [], out_of_memory=True)
     assert "memory" in title
     assert "context" in remedy
+
+
+def test_only_a_crash_while_loading_says_that_the_file_is_damaged() -> None:
+    for code in (-11, -6, -7):
+        assert "damaged" in load_remedy(code, "chosen")
+    for code in (None, 3, -9, -15):
+        assert load_remedy(code, "chosen") == "chosen"
+    assert "memory" in load_remedy(-9, describe_death(-9, [], out_of_memory=False)[2])
 
 
 def test_an_exit_code_is_told() -> None:

@@ -35,11 +35,12 @@ def not_loaded() -> EngineError:
     return EngineError("The model is not loaded", cause="it was unloaded", remedy="Load a model.")
 
 
-def prompt_too_long(tokens: int, context_size: int) -> ContextError:
-    """The prompt leaves no room for an answer; both counts are tokens."""
+def prompt_too_long(tokens: int, context_size: int, *, at_least: bool = False) -> ContextError:
+    """The prompt leaves no room for an answer; both counts are tokens, the first a lower bound if `at_least`."""
+    counted = f"at least {tokens:,}" if at_least else f"{tokens:,}"
     return ContextError(
         "The prompt is longer than the context",
-        cause=f"{tokens:,} tokens of prompt; the context holds {context_size:,}, the answer included",
+        cause=f"{counted} tokens of prompt; the context holds {context_size:,}, the answer included",
         remedy="Shorten the message, start a new chat, or load the model with a larger context.",
     )
 

@@ -12,9 +12,9 @@ from llmtui.domain.events import Failed, Finished, Loaded, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime
-from llmtui.domain.text import well_formed
+from llmtui.domain.text import visible_line, well_formed
 from llmtui.engines.base import GenerateRequest, error_of, failure_of, not_loaded
-from llmtui.engines.llama.deaths import describe_death
+from llmtui.engines.llama.deaths import describe_death, load_remedy
 from llmtui.engines.llama.process import WorkerProcess
 from llmtui.engines.llama.wire import (
     Cancel,
@@ -48,7 +48,7 @@ class LlamaEngine:
     def __init__(
         self, name: str, path: str, runtime: Runtime, *, description: str = "", python: str = sys.executable
     ) -> None:
-        self._load_command = Load(name, path, description, runtime)
+        self._load_command = Load(well_formed(name), path, description, runtime)
         self._worker = WorkerProcess(python, self._on_reply, self._on_end)
         self._loaded: LoadedModel | None = None
         self._loading: asyncio.Queue[LoadEvent | Failed] = asyncio.Queue()
@@ -83,6 +83,7 @@ class LlamaEngine:
         if self._started:
             raise EngineError("The model was loaded before", cause="an engine loads once", remedy="Open a new one.")
         self._check_open()
+        _check_path(self._load_command.path)
         self._started = True
         await self._worker.start()
         try:
@@ -196,7 +197,7 @@ class LlamaEngine:
             failure = Failed("engine", title, cause, remedy)
         self._end = failure
         if self._loaded is None and not self._closed:
-            self._loading.put_nowait(failure_of(_load_death(failure)))
+            self._loading.put_nowait(failure_of(_load_death(failure, code if problem is None else None)))
         self._fail_all(failure)
 
     def _fail_all(self, failure: Failed) -> None:
@@ -213,11 +214,22 @@ class LlamaEngine:
             future.set_exception(error)
 
 
-def _load_death(failure: Failed) -> ModelError:
+def _check_path(path: str) -> None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ModelError(
+            "The name of the model file is not UTF-8",
+            cause=visible_line(path),
+            remedy="Rename the file, or the folder it is in.",
+        ) from None
+
+
+def _load_death(failure: Failed, code: int | None) -> ModelError:
     return ModelError(
         "The model process ended while it opened the model",
         cause=f"{failure.title}: {failure.cause}",
-        remedy="The file is probably damaged, or this llama.cpp cannot run it: download it again or choose another.",
+        remedy=load_remedy(code, failure.remedy),
     )
 
 

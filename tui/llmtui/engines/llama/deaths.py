@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _TELLING = ("GGML_ASSERT", "ggml_abort", "terminate called", "what():", "Error:", "error:", "failed to", "MemoryError")
+_CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS}
 _RELOAD = "Reload the model; everything received so far is kept."
 
 
@@ -42,6 +43,20 @@ def describe_death(code: int | None, log: Sequence[str], *, out_of_memory: bool)
         return f"The model process was killed (signal {-code}, {_signal_name(-code)})", cause, _RELOAD
     ended = "ended unexpectedly" if code is None else f"ended unexpectedly (exit code {code})"
     return f"The model process {ended}", cause, _RELOAD
+
+
+def load_remedy(code: int | None, remedy: str) -> str:
+    """What to do about a process that ended while it opened a model.
+
+    Args:
+        code: as for `describe_death`; None also when the process was given up by us.
+        remedy: what `describe_death` says.
+    """
+    if code is not None and -code in _CRASHES:
+        return "The file is probably damaged, or this llama.cpp cannot run it: download it again or choose another."
+    if code == -signal.SIGKILL and remedy == _RELOAD:
+        return "Load the model again; if it is killed again, free some memory or choose a smaller context."
+    return remedy
 
 
 def telling_line(log: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import io
 import os
 from collections import deque
@@ -17,6 +18,16 @@ LOG_LINE_CHARACTERS = 500
 READ_BYTES = 1 << 18
 EXIT_SECONDS = 1.0
 SPIN_COUNT = "500"
+_NOT_RUNNABLE = "Install llmtui again: its Python interpreter is missing or may not be run."
+_START_REMEDIES = {
+    errno.EMFILE: "Close what is open, or raise the limit of open files (`ulimit -n`), and try again.",
+    errno.ENFILE: "Close other programs: the system has too many files open.",
+    errno.EAGAIN: "Close other programs, or raise the limit of processes (`ulimit -u`), and try again.",
+    errno.EACCES: _NOT_RUNNABLE,
+    errno.EPERM: _NOT_RUNNABLE,
+    errno.ENOENT: _NOT_RUNNABLE,
+    errno.ENOEXEC: _NOT_RUNNABLE,
+}
 
 
 def worker_environment(ours: Mapping[str, str]) -> dict[str, str]:
@@ -88,9 +99,7 @@ class WorkerProcess:
                     env=worker_environment(os.environ),
                 )
             except OSError as error:
-                raise EngineError(
-                    "The model process cannot be started", cause=str(error), remedy="Free some memory and try again."
-                ) from error
+                raise _not_started(error) from error
             self._commands, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, command_write)
             self._watch = loop.create_task(self._live(self._process, event_read))
             ours.pop_all()
@@ -164,6 +173,11 @@ class WorkerProcess:
         text = visible_line(line[: 4 * LOG_LINE_CHARACTERS].decode("utf-8", "replace"))
         if text:
             self._log.append(text[:LOG_LINE_CHARACTERS])
+
+
+def _not_started(error: OSError) -> EngineError:
+    remedy = _START_REMEDIES.get(error.errno or 0, "Free some memory and try again.")
+    return EngineError("The model process cannot be started", cause=str(error), remedy=remedy)
 
 
 def _pipe(reader: contextlib.ExitStack, writer: contextlib.ExitStack) -> tuple[io.FileIO, io.FileIO]:

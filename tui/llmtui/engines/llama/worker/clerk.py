@@ -17,6 +17,13 @@ from llmtui.engines.llama.worker.tickets import Ticket, Tickets
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
 from llmtui.errors import EngineError, LlmtuiError, TemplateError
 
+LONG_TEXT_BYTES = 128 * 1024
+"""Below, the slowest text (special tokens and nothing else) is tokenised in some tenths of a second."""
+BYTES_PER_TOKEN = 8
+"""More than that of a natural language are never one token on average."""
+PART_CHARACTERS = 16 * 1024
+PART_MARGIN = 1.25
+
 Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise
 
 
@@ -101,12 +108,27 @@ class Clerk:
         text = self._renderer.render(self._template, self._vocabulary, messages)
         bos_text = self._vocabulary.bos_text
         printed = bool(bos_text) and text.startswith(bos_text)
+        self._check_text(text)
         tokens = self._vocabulary.tokenise(text, add_special=not printed)
         count = 0
         while count < len(tokens) and tokens[count] == self._vocabulary.bos:
             count += 1
         digest = hashlib.sha256(text.encode()).hexdigest()
         return Prompt(tokens=tokens, rendered_sha256=digest, bos_count=count)
+
+    def _check_text(self, text: str) -> None:
+        """Refuse a text far beyond the context without tokenising all of it.
+
+        llama.cpp takes a time that grows with the square of a text of special tokens, half a minute for a megabyte.
+        Its parts take a little. A cut adds a few tokens to a part of hundreds: the margin is far above that.
+        """
+        if len(text.encode()) <= min(LONG_TEXT_BYTES, BYTES_PER_TOKEN * self._context_size):
+            return
+        tokens = 0
+        for start in range(0, len(text), PART_CHARACTERS):
+            tokens += len(self._vocabulary.tokenise(text[start : start + PART_CHARACTERS], add_special=False))
+            if tokens >= PART_MARGIN * self._context_size:
+                raise prompt_too_long(int(tokens / PART_MARGIN), self._context_size, at_least=True)
 
     def _check_length(self, tokens: int) -> None:
         if tokens == 0:

@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def tensor_facts(path: str) -> TensorFacts | None:
     gguf = _gguf()
     sizes: dict[str, int] = {}
     for part in model_files(path):
-        context = gguf.gguf_init_from_file(str(part).encode(), _InitParams(no_alloc=True, ctx=None))
+        context = gguf.gguf_init_from_file(os.fsencode(part), _InitParams(no_alloc=True, ctx=None))
         if not context:
             return None
         try:

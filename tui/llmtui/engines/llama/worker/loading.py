@@ -20,6 +20,8 @@ from llmtui.errors import ModelError
 DEFAULT_CONTEXT = 8192
 KV_ELEMENT_BYTES = 2
 LARGEST_CONTEXT = 2**31 - 1024
+LONGEST_CAUSE = 200
+"""Characters of a log line that are shown."""
 _MAGIC = b"GGUF"
 _NO_HEADER = "failed to load model from"
 _DOWNLOAD_AGAIN = "Download the file again, or take another one."
@@ -137,7 +139,7 @@ def open_context(model: Any, runtime: Runtime, logs: LogCapture) -> OpenModel:
     if not context:
         raise ModelError(
             "The context could not be created",
-            cause=_best_line(logs) or f"{granted:,} tokens in {runtime.slots} slots",
+            cause=_shortened(_best_line(logs)) or f"{granted:,} tokens in {runtime.slots} slots",
             remedy="Ask for a smaller context, or close other programs.",
         )
     memory = llama.llama_get_memory(context)
@@ -201,11 +203,11 @@ def kv_bytes_per_token(model: Any) -> int:
 
 def load_error(logs: LogCapture) -> ModelError:
     """llama.cpp's last words about a file it did not open, with what to do about them."""
-    cause = _best_line(logs)
-    low = cause.lower()
-    if match := re.search(r"unknown model architecture: '(.*?)'", cause):
+    line = _best_line(logs)
+    cause, low = _shortened(line), line.lower()
+    if match := re.search(r"unknown model architecture: '(.*?)('|$)", line):
         return ModelError(
-            f"This llama.cpp does not know the architecture {match[1]!r}",
+            f"This llama.cpp does not know the architecture {_shortened(match[1])!r}",
             cause=cause,
             remedy="Update llama-cpp-python, or choose a model of another family.",
         )
@@ -231,6 +233,11 @@ def _best_line(logs: LogCapture) -> str:
         if said and _NO_HEADER not in said:
             return said
     return lines[0] if lines else ""
+
+
+def _shortened(line: str) -> str:
+    """Names in a model's file can be of any length."""
+    return line if len(line) <= LONGEST_CAUSE else line[: LONGEST_CAUSE - 1] + "…"
 
 
 def model_params(runtime: Runtime) -> Any:

@@ -5,6 +5,8 @@ import struct
 import msgspec
 
 LENGTH = struct.Struct(">I")
+OUTPUT_CHARACTERS = 4 * 1024 * 1024
+"""Of a rendered conversation: a million tokens of English, several of Chinese."""
 
 
 class RenderRequest(msgspec.Struct, frozen=True):

@@ -23,11 +23,10 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from llmtui.domain.text import well_formed
 from llmtui.engines.llama.worker.lifeline import die_with_parent
-from llmtui.engines.llama.worker.render_frames import LENGTH, RenderReply, RenderRequest
+from llmtui.engines.llama.worker.render_frames import LENGTH, OUTPUT_CHARACTERS, RenderReply, RenderRequest
 
 MEMORY_BYTES = 512 * 1024 * 1024
 """Of address space: the interpreter takes some 60 MB of it, a long conversation a few more."""
-OUTPUT_CHARACTERS = 16 * 1024 * 1024
 KEPT_TEMPLATES = 4
 """A model has one; compiling it takes up to 40 ms, which would be part of every answer's first token."""
 

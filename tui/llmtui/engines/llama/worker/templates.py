@@ -15,8 +15,8 @@ import msgspec
 
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.text import visible_line
-from llmtui.engines.llama.worker.render_frames import LENGTH, RenderReply, RenderRequest
-from llmtui.errors import TemplateError
+from llmtui.engines.llama.worker.render_frames import LENGTH, OUTPUT_CHARACTERS, RenderReply, RenderRequest
+from llmtui.errors import ContextError, TemplateError
 
 if TYPE_CHECKING:
     # The template process is started before llama.cpp's library is loaded.
@@ -94,6 +94,7 @@ class Renderer:
         Raises:
             TemplateError: the template raised, took longer than `RENDER_SECONDS`, or needed too much memory; or its
                 process cannot be started.
+            ContextError: that happened because the conversation itself is longer than any context.
         """
         request = RenderRequest(
             template.text,
@@ -106,6 +107,9 @@ class Renderer:
                 self._start()
             reply = self._ask(request)
         if reply.text is None:
+            characters = sum(len(message.content) for message in messages)
+            if characters > OUTPUT_CHARACTERS:
+                raise _too_long(characters)
             raise _template_error(reply.problem or "it broke off", messages)
         return reply.text
 
@@ -183,6 +187,14 @@ def _descriptor(pipe: object) -> int:
         raise EOFError
     number: int = fileno()
     return number
+
+
+def _too_long(characters: int) -> ContextError:
+    return ContextError(
+        "The prompt is longer than the context",
+        cause=f"the conversation has {characters:,} characters; prompts of up to {OUTPUT_CHARACTERS:,} are possible",
+        remedy="Shorten the message, or start a new chat.",
+    )
 
 
 def _template_error(problem: str, messages: Sequence[ChatMessage]) -> TemplateError:
