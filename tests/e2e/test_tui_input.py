@@ -43,11 +43,10 @@ def test_a_character_may_come_in_pieces(user: dict[str, str]) -> None:
         assert first_question(screen, user) == "a静b end"
 
 
-def test_joiners_arrive_and_cutting_an_empty_line_is_survived(user: dict[str, str]) -> None:
+def test_joiners_arrive(user: dict[str, str]) -> None:
     family = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
     with terminal("demo", env=user) as screen:
         screen.see("^O")
-        screen.send(b"\x18\t")
         screen.send(f"می\u200cخواهم {family} end".encode())
         screen.see("end")
         assert first_question(screen, user) == f"می\u200cخواهم {family} end"
