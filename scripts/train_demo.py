@@ -50,9 +50,12 @@ def tokenizer_texts(seed: int) -> list[str]:
 
 
 def schedule(step: int, steps: int) -> float:
-    """Learning-rate factor: a short warm-up, level, then linearly to zero."""
-    warm, fall = 20, 0.55
-    return min(1.0, (step + 1) / warm, (steps - step) / (steps * fall))
+    """Learning-rate factor: a short warm-up, then linearly to zero.
+
+    Muon's steps are as large as the rate says however small the loss, so a level rate would forget as
+    fast as it learns.
+    """
+    return min((step + 1) / 20, 1 - step / steps)
 
 
 def loss_of(network: Network, sampler: RowSampler, batch: Batch) -> torch.Tensor:
@@ -126,9 +129,9 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train llmtui's demo model.")
     parser.add_argument("-o", "--output", type=Path, default=Path("tui/llmtui/data/demo.gguf"))
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--tokens", type=int, default=3072, help="tokens per step")
-    parser.add_argument("--rate", type=float, default=1e-2)
+    parser.add_argument("--rate", type=float, default=8e-3)
     parser.add_argument("--muon-rate", type=float, default=0.02)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--feed-forward", type=int, default=768)
