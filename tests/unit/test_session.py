@@ -505,6 +505,28 @@ async def test_a_full_disk_does_not_break_the_chat_and_heals(bench: Bench, monke
     assert read_transcript(session.path).conversation == session.messages
 
 
+async def test_what_could_not_be_saved_is_tried_again_between_turns(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_fd: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    await bench.load(SHORT)
+    session = bench.new()
+    with monkeypatch.context() as patch:
+        patch.setattr("llmtui.store.transcript_writer.os.write", full)
+        await ask(session, "one")
+        session.retry_save()
+        assert "disk is full" in (session.save_problem or "")
+
+    session.retry_save()
+    await until(lambda: session.save_problem is None)
+    assert read_transcript(session.path).conversation == session.messages
+
+    await session.close()
+    session.retry_save()
+
+
 async def test_a_data_folder_that_cannot_be_written(bench: Bench) -> None:
     bench.folders.data_dir.write_text("a file where the folder should be")
     await bench.load(SHORT)

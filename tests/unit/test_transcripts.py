@@ -152,6 +152,60 @@ def test_a_torn_line_longer_than_a_block_is_cut(path: Path) -> None:
     assert path.read_bytes() == encode_record(CHAT) + encode_record(message("u1", None))
 
 
+def test_what_stood_before_a_damaged_message_stays_in_the_conversation(path: Path) -> None:
+    before = [encode_record(each) for each in (CHAT, message("u1", None), answer("a1", "u1"))]
+    after = [encode_record(each) for each in (answer("a2", "u2"), message("u3", "a2"))]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"".join([*before, b'{"record":"message","mess\n', *after]))
+
+    transcript = read_transcript(path)
+
+    assert transcript.damaged == 1
+    assert [each.id for each in transcript.conversation] == ["u1", "a1", "a2", "u3"]
+
+
+def test_an_interrupted_answer_goes_on_with_what_stood_before_it(path: Path) -> None:
+    lost = PartialRecord(id="a2", parent_id="u2", model="m", offset=0, text="so", created_at="t")
+    write(path, CHAT, message("u1", None), answer("a1", "u1"), lost, message("u3", "a2"), answer("a3", "u3"))
+
+    assert [each.id for each in read_transcript(path).conversation] == ["u1", "a1", "a2", "u3", "a3"]
+
+
+def test_a_pipe_in_place_of_a_chat_is_not_waited_for(path: Path) -> None:
+    good = write(path, CHAT, message("u1", None))
+    os.mkfifo(path.with_name("pipe.jsonl"))
+
+    assert [chat.path for chat in list_chats(path.parent)] == [str(good)]
+    with pytest.raises(StoreError, match="not a regular file"):
+        read_transcript(path.with_name("pipe.jsonl"))
+
+
+def test_impossible_offsets_cut_nothing(path: Path) -> None:
+    write(path, CHAT, message("u1", None), partial(0, "abcd"), partial(-3, "x"), partial(6, "gh"))
+
+    transcript = read_transcript(path)
+
+    assert transcript.conversation[-1].content == "abcdgh"
+    assert transcript.damaged == 1
+
+
+def test_a_reopened_chat_that_cannot_be_written_is_tried_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(path, CHAT, message("u1", None))
+    with monkeypatch.context() as patch:
+        patch.setattr("llmtui.store.transcript_writer.os.open", _read_only)
+        writer = TranscriptWriter.reopen(path)
+        writer.retry()
+        assert "read-only" in (writer.problem or "")
+
+    writer.retry()
+    assert writer.problem is None
+    writer.close()
+
+
+def _read_only(*_words: object) -> int:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
 def test_a_damaged_line_costs_itself_only(path: Path) -> None:
     write(path, CHAT, message("u1", None))
     with path.open("ab") as file:

@@ -25,6 +25,7 @@ class Journal:
         self._writer = writer
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
         self._waiting: Future[None] | None = None
+        self._retry: Future[None] | None = None
         self._closed = False
 
     @property
@@ -47,6 +48,13 @@ class Journal:
         if self._closed:
             return _nothing()
         return self._thread.submit(self._writer.append, *records, sync=sync)
+
+    def retry(self) -> None:
+        """Have what could not be written tried again soon; nothing while there is no problem or a try is under way."""
+        if self._closed or self._writer.problem is None:
+            return
+        if self._retry is None or self._retry.done():
+            self._retry = self._thread.submit(self._writer.retry)
 
     async def save(self, *records: Record) -> None:
         """Have records written and wait until they are on the disk, or until patience ends."""

@@ -163,6 +163,10 @@ class ChatSession:
         """Why the chat is not on disk; None when it is. The chat goes on meanwhile."""
         return self._journal.problem
 
+    def retry_save(self) -> None:
+        """Try again to save what could not be saved, without waiting for it. Cheap enough to be called every second."""
+        self._journal.retry()
+
     async def send(self, text: str) -> AsyncGenerator[TurnEvent]:
         """Ask, and yield what the engine does; the last event is `Finished` or `Failed`.
 

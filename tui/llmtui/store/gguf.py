@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 from llmtui.errors import ModelError
+from llmtui.store.files import open_without_waiting
 from llmtui.store.gguf_header import FETCH, GgufArray, GgufHeader, HeaderReader, Scalar, TensorInfo, Value
 
 __all__ = ["GgufArray", "GgufHeader", "Scalar", "TensorInfo", "Value", "folder_error", "read_header", "read_strings"]
@@ -22,7 +23,7 @@ def read_header(path: str | os.PathLike[str]) -> GgufHeader:
     """
     file = Path(path)
     try:
-        with open(file, "rb", opener=_open_without_waiting) as handle:
+        with open(file, "rb", opener=open_without_waiting) as handle:
             status = os.fstat(handle.fileno())
             _check_kind(file, status)
             with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -74,11 +75,6 @@ def folder_error(folder: Path) -> ModelError:
     return ModelError(
         "This is a folder, not a model file", cause=str(folder), remedy=f"Name the .gguf file inside it: {inside}"
     )
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    """A named pipe under a model's name must not block the program."""
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _check_kind(file: Path, status: os.stat_result) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 
 from llmtui.errors import StoreError
+from llmtui.store.files import read_regular
 from llmtui.store.paths import PRIVATE_FILE, Folders, make_private_dir
 
 
@@ -33,7 +34,7 @@ def read_machine(folders: Folders, cpu: str | None = None) -> Machine:
         cpu: this machine's processor; None compares nothing.
     """
     try:
-        kept = msgspec.json.decode(machine_file(folders).read_bytes(), type=Machine)
+        kept = msgspec.json.decode(read_regular(machine_file(folders)), type=Machine)
     except (OSError, msgspec.DecodeError):
         return Machine()
     return Machine() if cpu and kept.cpu and kept.cpu != cpu else kept

@@ -75,6 +75,21 @@ class TranscriptWriter:
             sync: wait until they are on the disk, not only in the system's cache.
         """
         self._pending.extend(encode_record(record) for record in records)
+        self._try(sync=sync)
+
+    def retry(self) -> None:
+        """Try again to write what waits, down to the disk; nothing when there is no problem. Never raises for it."""
+        if self.problem is None:
+            return
+        try:
+            if self._fd is None and (self._pending or self.path.exists()):
+                self._open()
+        except OSError as error:
+            self.problem = self._described(error)
+        if self._fd is not None:
+            self._try(sync=True)
+
+    def _try(self, *, sync: bool) -> None:
         try:
             self._flush()
             if sync:

@@ -23,6 +23,7 @@ from llmtui.domain.transcript import (
     TurnRecord,
 )
 from llmtui.errors import StoreError
+from llmtui.store.files import read_regular
 
 SUFFIX = ".jsonl"
 INTERRUPTED = "interrupted: the program ended while this answer was written"
@@ -59,13 +60,19 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def conversation(self) -> tuple[Message, ...]:
-        """The messages from the first to the head, along the parents."""
-        by_id = {message.id: message for message in self.messages}
+        """The messages from the first to the head, along the parents.
+
+        Where a parent's line was damaged, the message before it in the file takes its place.
+        """
+        places = {message.id: place for place, message in enumerate(self.messages)}
+        taken: set[int] = set()
         path: list[Message] = []
-        current = by_id.pop(self.head, None) if self.head else None
-        while current is not None:
-            path.append(current)
-            current = by_id.pop(current.parent_id, None) if current.parent_id else None
+        place = places.get(self.head, -1) if self.head else -1
+        while place >= 0 and place not in taken:
+            taken.add(place)
+            path.append(self.messages[place])
+            parent = path[-1].parent_id
+            place = places.get(parent, place - 1) if parent else -1
         return tuple(reversed(path))
 
 
@@ -128,7 +135,7 @@ def list_chats(chats_dir: Path) -> list[ChatSummary]:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError as error:
         raise StoreError(
             "The chat does not exist", cause=str(path), remedy="Choose another from the history"
@@ -148,6 +155,7 @@ class _Gathered:
         self.chat: ChatRecord | None = None
         self.messages: dict[str, Message] = {}
         self.partials: dict[str, PartialRecord] = {}
+        self.places: dict[str, int] = {}
         self.turns: dict[str, TurnRecord] = {}
         self.head: str | None = None
         self.damaged = 0
@@ -170,6 +178,7 @@ class _Gathered:
                 _check_schema(record.schema, path)
                 self.chat = self.chat or record
             case MessageRecord():
+                self._place(record.message.id)
                 self.messages[record.message.id] = record.message
                 self.partials.pop(record.message.id, None)
                 self.head = record.message.id
@@ -183,11 +192,19 @@ class _Gathered:
     def _take_partial(self, record: PartialRecord) -> None:
         if record.id in self.messages:
             return
+        if record.offset < 0:
+            self.damaged += 1
+            return
+        self._place(record.id)
         before = self.partials.get(record.id)
         text = (before.text[: record.offset] if before else "") + record.text
         first = before or record
         self.partials[record.id] = msgspec.structs.replace(first, offset=0, text=text)
         self.head = record.id
+
+    def _place(self, message_id: str) -> None:
+        """Remember where in the file a message began."""
+        self.places.setdefault(message_id, len(self.places))
 
     def transcript(self, path: Path) -> Transcript:
         interrupted = [
@@ -203,7 +220,7 @@ class _Gathered:
             )
             for partial in self.partials.values()
         ]
-        messages = (*self.messages.values(), *interrupted)
+        messages = tuple(sorted((*self.messages.values(), *interrupted), key=lambda message: self.places[message.id]))
         known = {message.id for message in messages}
         head = self.head
         if head != NO_MESSAGE and head not in known:
@@ -250,7 +267,7 @@ def _check_schema(schema: str, path: Path) -> None:
 
 
 def _summary(path: Path) -> ChatSummary | None:
-    data = path.read_bytes()
+    data = read_regular(path)
     chat: ChatRecord | None = None
     title: str | None = None
     for record in _head_records(data):
