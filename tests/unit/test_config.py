@@ -1,5 +1,6 @@
 """The configuration: defaults without a file, and errors that name file, line and field."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,16 @@ context = 4096
         ("[keymap]\na = 'f1'\n'b.c' = 3", "line 3: `keymap.b.c`: Expected `str`", "Correct"),
         ("model_folders = ['a',\n 3]", "line 1: `model_folders`: Expected `str`", "Correct"),
         ("[servers]\nx = 1", "line 1: `servers`: unknown", "Remove it"),
+        ("[sampling]\ntemperature = inf", "line 2: `sampling.temperature`: Expected `float` <= 100", "Correct"),
+        ("[sampling]\ntemperature = nan", "line 2: `sampling.temperature`: Expected `float`", "Correct"),
+        ("[sampling]\nrepeat_penalty = inf", "line 2: `sampling.repeat_penalty`: Expected `float` <= 100", "Correct"),
+        ("[sampling]\nmax_tokens = 2147483648", "line 2: `sampling.max_tokens`: Expected `int` <= ", "Correct"),
+        ("[runtime]\ncontext = 99999999999999999999999", "line 2: `runtime.context`: Expected `int` <= ", "Correct"),
+        ("[runtime]\nbatch = 65537", "line 2: `runtime.batch`: Expected `int` <= 65536", "Correct"),
+        ("\nmodel_folders = ['a', \"b\\u0000c\"]", "line 2: `model_folders`: a path cannot hold", "Correct"),
+        ('default_model = "~\\u0000"', "line 1: `default_model`: a path cannot hold", "Correct"),
+        (f"theme = {'[' * 5000}", "nests too deeply", "Correct"),
+        (f"[sampling]\ntop_k = {'9' * 5000}", "too long", "Correct"),
         ("theme = \n", "line 1, column 9: Invalid value", "Correct the line"),
         ("theme = 'a'\n[sampling", "line 2", "Correct the line"),
     ],
@@ -92,11 +103,18 @@ def test_a_folder_in_place_of_the_file(folders: Folders) -> None:
         load_config(folders)
 
 
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(folders: Folders) -> None:
+    os.mkfifo(folders.config_file)
+
+    with pytest.raises(ConfigError, match="not a regular file"):
+        load_config(folders)
+
+
 def test_a_file_that_cannot_be_read(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("llmtui.store.config.read_regular", refuse)
 
     with pytest.raises(ConfigError, match="Permission denied"):
         load_config(folders)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from llmtui.errors import StoreError
+from llmtui.errors import ConfigError, StoreError
 from llmtui.store.machine import Machine, machine_file, read_machine, write_machine
 from llmtui.store.paths import Folders
 
@@ -40,6 +40,18 @@ def test_without_variables_the_platform_decides(monkeypatch: pytest.MonkeyPatch,
     assert len({folders.config_dir, folders.data_dir, folders.cache_dir}) > 1
     assert folders.data_dir.is_relative_to(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_user_without_a_home_is_told_which_variables_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_uid: int) -> None:
+        raise KeyError("uid not found")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(ConfigError, match=r"LLMTUI_DATA_DIR and LLMTUI_CONFIG_DIR"):
+        Folders.resolve({})
 
 
 def test_measured_figures_are_kept_privately(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import click
 
 from llmtui.cli.open import runtime_options
 from llmtui.cli.prompt import check_text, read_prompt
+from llmtui.domain.limits import MAX_FACTOR, MAX_INT
 
 EXAMPLES = """\
 \b
@@ -38,12 +39,12 @@ class _Number(click.FloatRange):
 @click.argument("prompt", required=False)
 @click.option("-m", "--model", metavar="MODEL", help="demo, a .gguf file, or a name from `llmtui models`.")
 @click.option("-s", "--system", metavar="TEXT", help="System message.")
-@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N", help="Generate at most N tokens.")
-@click.option("--temperature", type=_Number(min=0), metavar="T", help="0 takes the likeliest token each time.")
-@click.option("--top-k", type=click.IntRange(min=0), metavar="N", help="Keep the N likeliest tokens; 0 keeps all.")
+@click.option("--max-tokens", type=click.IntRange(1, MAX_INT), metavar="N", help="Generate at most N tokens.")
+@click.option("--temperature", type=_Number(0, MAX_FACTOR), metavar="T", help="0 takes the likeliest token each time.")
+@click.option("--top-k", type=click.IntRange(0, MAX_INT), metavar="N", help="Keep the N likeliest tokens; 0 keeps all.")
 @click.option("--top-p", type=_Number(0, 1), metavar="P", help="Keep the likeliest up to this probability.")
 @click.option("--min-p", type=_Number(0, 1), metavar="P", help="Drop tokens below this share of the likeliest.")
-@click.option("--repeat-penalty", type=_Number(min=0, min_open=True), metavar="X", help="1 changes nothing.")
+@click.option("--repeat-penalty", type=_Number(0, MAX_FACTOR, min_open=True), metavar="X", help="1 changes nothing.")
 @click.option("--seed", type=click.IntRange(0, 0xFFFFFFFE), metavar="N", help="Draw the same answer again.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="End the answer before this text; may be repeated.")
 @runtime_options

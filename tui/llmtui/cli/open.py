@@ -9,6 +9,7 @@ import click
 
 from llmtui.cli import output
 from llmtui.cli.registry import COMMANDS
+from llmtui.domain.limits import MAX_INT
 from llmtui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def runtime_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options of everything that loads a model."""
     for option in (
         click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads of decode."),
-        click.option("--context", type=click.IntRange(min=16), metavar="N", help="Context size in tokens."),
+        click.option("--context", type=click.IntRange(16, MAX_INT), metavar="N", help="Context size in tokens."),
     ):
         function = option(function)
     return function

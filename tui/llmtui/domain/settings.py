@@ -5,7 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-NonNegative = Annotated[float, Meta(ge=0)]
+from llmtui.domain.limits import MAX_FACTOR, MAX_INT
+
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 
 
@@ -25,14 +26,14 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ignore_eos: go on after the end token (benchmarks).
     """
 
-    temperature: NonNegative = 0.7
-    top_k: Annotated[int, Meta(ge=0)] = 40
+    temperature: Annotated[float, Meta(ge=0, le=MAX_FACTOR)] = 0.7
+    top_k: Annotated[int, Meta(ge=0, le=MAX_INT)] = 40
     top_p: Fraction = 0.95
     min_p: Fraction = 0.05
-    repeat_penalty: Annotated[float, Meta(gt=0)] = 1.0
-    repeat_last_n: Annotated[int, Meta(ge=0)] = 64
+    repeat_penalty: Annotated[float, Meta(gt=0, le=MAX_FACTOR)] = 1.0
+    repeat_last_n: Annotated[int, Meta(ge=0, le=MAX_INT)] = 64
     seed: Annotated[int, Meta(ge=0, le=0xFFFFFFFE)] | None = None
-    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=MAX_INT)] | None = None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
 
@@ -49,9 +50,9 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         mmap: map the file instead of reading it.
     """
 
-    context: Annotated[int, Meta(ge=16)] | None = None
+    context: Annotated[int, Meta(ge=16, le=MAX_INT)] | None = None
     threads: Annotated[int, Meta(ge=1, le=1024)] | None = None
-    gpu_layers: Annotated[int, Meta(ge=0)] | None = None
-    batch: Annotated[int, Meta(ge=1)] = 512
+    gpu_layers: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    batch: Annotated[int, Meta(ge=1, le=65_536)] = 512
     slots: Annotated[int, Meta(ge=1, le=256)] = 1
     mmap: bool = True

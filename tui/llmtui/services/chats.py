@@ -1,11 +1,15 @@
 """The chats of the past: all of them, or the one that is meant."""
 
+import os
 from pathlib import Path
 
 from llmtui.domain.transcript import ChatSummary
 from llmtui.errors import UsageError
 from llmtui.store.paths import Folders
 from llmtui.store.transcripts import list_chats, read_transcript
+
+_SHOWN = 80
+"""Characters of the user's word that an error repeats."""
 
 
 def past_chats(folders: Folders) -> list[ChatSummary]:
@@ -20,9 +24,9 @@ def find_chat(folders: Folders, word: str) -> Path:
         UsageError: there is none, or more than one.
         StoreError: the file is no transcript or cannot be read.
     """
-    path = Path(word).expanduser()
-    if not path.is_file():
-        path = _chat_by_id(folders, word)
+    expanded = os.path.expanduser(word)  # noqa: PTH111 - an unknown ~user stays as it is
+    is_file = os.path.isfile(expanded)  # noqa: PTH113 - Path.is_file raises for a name that is too long
+    path = Path(expanded) if is_file else _chat_by_id(folders, word)
     read_transcript(path)
     return path
 
@@ -34,13 +38,17 @@ def _chat_by_id(folders: Folders, word: str) -> Path:
         return Path(found[0].path)
     if found:
         raise UsageError(
-            f"Several chats begin with `{word}`",
+            f"Several chats begin with `{_short(word)}`",
             cause=", ".join(chat.id for chat in found[:5]),
             remedy="Write more of the id",
         )
     newest = ", ".join(chat.id for chat in chats[:5])
     raise UsageError(
-        f"There is no chat `{word}`",
+        f"There is no chat `{_short(word)}`",
         cause=f"The newest are {newest}" if newest else f"No chat is kept in {folders.chats_dir}",
         remedy="Give an id or the path of a transcript, or open the history inside llmtui",
     )
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= _SHOWN else f"{word[: _SHOWN - 1]}…"

@@ -10,6 +10,7 @@ import msgspec
 
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.errors import ConfigError
+from llmtui.store.files import read_regular
 from llmtui.store.paths import Folders
 
 
@@ -54,15 +55,34 @@ def load_config(folders: Folders) -> Config:
             cause=f"{path}, {_toml_place(text, str(error))}",
             remedy="Correct the line, or rename the file",
         ) from error
+    except (RecursionError, ValueError) as error:
+        raise ConfigError(
+            "The configuration cannot be understood",
+            cause=f"{path}: it nests too deeply, or a number in it is too long",
+            remedy="Correct it, or rename the file",
+        ) from error
     try:
-        return msgspec.convert(document, Config, strict=True)
+        config = msgspec.convert(document, Config, strict=True)
     except msgspec.ValidationError as error:
         raise _explained(path, text, document, str(error)) from error
+    _check_paths(path, text, config)
+    return config
+
+
+def _check_paths(path: Path, text: str, config: Config) -> None:
+    """No path holds a NUL character, and the system's calls answer one with a ValueError."""
+    for key, words in (("model_folders", config.model_folders), ("default_model", (config.default_model or "",))):
+        if any("\0" in word for word in words):
+            raise ConfigError(
+                "The configuration is not valid",
+                cause=f"{path}, line {_line_of(text, [key])}: `{key}`: a path cannot hold the character U+0000",
+                remedy="Correct the value",
+            )
 
 
 def _read(path: Path) -> str | None:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_regular(path).decode("utf-8-sig")
     except FileNotFoundError:
         return None
     except UnicodeDecodeError as error:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from llmtui.errors import ConfigError
+
 APP = "llmtui"
 PRIVATE_DIR = 0o700
 PRIVATE_FILE = 0o600
@@ -30,6 +32,9 @@ class Folders(msgspec.Struct, frozen=True, kw_only=True):
 
         `LLMTUI_CONFIG_DIR` and `LLMTUI_DATA_DIR` override the platform's own; with the latter the cache moves along,
         so that one variable is enough to leave a home untouched.
+
+        Raises:
+            ConfigError: this user has no home folder, and the variables do not say where else to go.
         """
         env = os.environ if env is None else env
         config, data = env.get("LLMTUI_CONFIG_DIR"), env.get("LLMTUI_DATA_DIR")
@@ -78,4 +83,18 @@ def _platform(kind: str) -> Path:
         "data": platformdirs.user_data_dir,
         "cache": platformdirs.user_cache_dir,
     }[kind]
-    return Path(find(APP, appauthor=False))
+    try:
+        path = Path(find(APP, appauthor=False))
+    except (RuntimeError, KeyError) as error:
+        raise _homeless() from error
+    if not path.is_absolute():
+        raise _homeless()
+    return path
+
+
+def _homeless() -> ConfigError:
+    return ConfigError(
+        "This user has no home folder",
+        cause="HOME is not set, and the system's list of users has no entry for this one",
+        remedy="Set LLMTUI_DATA_DIR and LLMTUI_CONFIG_DIR to folders that llmtui may use",
+    )

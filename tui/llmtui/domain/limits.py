@@ -1,0 +1,6 @@
+"""How far settings go. Apart from `settings`, so that the command line's help needs nothing else."""
+
+MAX_INT = 2**31 - 1
+"""What the engines' C interfaces take."""
+MAX_FACTOR = 100
+"""Of temperature and penalty: far above any use, and no `inf`, which JSON cannot hold."""
