@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import sys
 
 import pytest
@@ -40,6 +41,12 @@ def test_answers_are_made_visible_piece_by_piece(
     pieces: list[str], shown: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert written(pieces, capsys) == shown
+
+
+def test_json_has_null_where_a_number_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    output.write_json({"a": math.nan, "b": [math.inf, (-math.inf, 1.5)], "c": {"d": "NaN"}})
+
+    assert capsys.readouterr().out == '{"a": null, "b": [null, [null, 1.5]], "c": {"d": "NaN"}}\n'
 
 
 def test_json_keeps_hostile_text_but_writes_none_of_it_raw(capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ often ends in a terminal. JSON carries it unchanged, with every control characte
 """
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
@@ -52,10 +53,21 @@ def write_json(value: Any) -> None:
     """Write one JSON object: one line into a pipe or file, indented on a terminal.
 
     Args:
-        value: of builtins, as `msgspec.to_builtins` makes them.
+        value: of builtins, as `msgspec.to_builtins` makes them. `nan` and `inf`, which JSON lacks, become null.
     """
-    text = json.dumps(value, ensure_ascii=False, indent=2 if is_terminal(sys.stdout) else None)
+    indent = 2 if is_terminal(sys.stdout) else None
+    text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
     write(UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_finite(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 def safe_line(text: object) -> str:
