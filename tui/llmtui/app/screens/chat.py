@@ -173,11 +173,7 @@ class ChatScreen(Screen[None]):
         """Bring header, warning, footer and figures up to date."""
         controller = self.controller
         self._show_header()
-        problem = controller.save_problem
-        warning = self.query_one("#warning", Bar)
-        warning.set_class(problem is not None, "-shown")
-        if problem is not None:
-            warning.show(captions.warning(problem))
+        self._show_warning()
         urgent = []
         if controller.running or controller.pending is not None:
             urgent.append("stop")
@@ -197,6 +193,14 @@ class ChatScreen(Screen[None]):
         self.controller.note_rate()
         self._show_figures()
         self._show_header()
+        self._show_warning()
+
+    def _show_warning(self) -> None:
+        problem = self.controller.save_problem
+        warning = self.query_one("#warning", Bar)
+        warning.set_class(problem is not None, "-shown")
+        if problem is not None:
+            warning.show(captions.warning(problem))
 
     def _idle(self) -> None:
         if not self.controller.running:
