@@ -87,7 +87,7 @@ def _platform(kind: str) -> Path:
         path = Path(find(APP, appauthor=False))
     except (RuntimeError, KeyError) as error:
         raise _homeless() from error
-    if not path.is_absolute():
+    if path.parts[0].startswith("~"):
         raise _homeless()
     return path
 
