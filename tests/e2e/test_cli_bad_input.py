@@ -99,7 +99,9 @@ def test_a_bad_template_is_told_as_such(user: dict[str, str], tmp_path: Path, te
 
 
 def test_a_context_larger_than_memory_is_refused(user: dict[str, str], tmp_path: Path) -> None:
-    done = llmtui(user, "ask", "--context", "2000000000", "hello")
+    path = tmp_path / "patient.gguf"
+    make("llama-tiny", "f16", path, context=2_000_000_000)
+    done = llmtui(user, "ask", "-m", str(path), "--context", "2000000000", "hello")
     text = error_of(done, 3)
     assert "context" in text.lower()
     assert "memory" in text.lower()
