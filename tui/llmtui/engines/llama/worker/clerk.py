@@ -18,9 +18,7 @@ from llmtui.engines.llama.worker.vocabulary import Vocabulary
 from llmtui.errors import EngineError, LlmtuiError, TemplateError
 
 LONG_TEXT_BYTES = 128 * 1024
-"""Below, the slowest text (special tokens and nothing else) is tokenised in some tenths of a second."""
-BYTES_PER_TOKEN = 8
-"""More than that of a natural language are never one token on average."""
+"""Up to here the slowest text, special tokens and nothing else, takes 0.3 s; its count is told exactly."""
 PART_CHARACTERS = 16 * 1024
 PART_MARGIN = 1.25
 
@@ -122,7 +120,7 @@ class Clerk:
         llama.cpp takes a time that grows with the square of a text of special tokens, half a minute for a megabyte.
         Its parts take a little. A cut adds a few tokens to a part of hundreds: the margin is far above that.
         """
-        if len(text.encode()) <= min(LONG_TEXT_BYTES, BYTES_PER_TOKEN * self._context_size):
+        if len(text.encode()) <= LONG_TEXT_BYTES:
             return
         tokens = 0
         for start in range(0, len(text), PART_CHARACTERS):
