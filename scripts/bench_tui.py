@@ -9,6 +9,7 @@ Run: .venv/bin/python scripts/bench_tui.py [--repeats 5] [-n 192] [--size 140x40
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,13 +19,16 @@ import psutil
 from bench_common import half_billion, report
 from pty_program import LLMTUI, ROOT, PtyProgram, user_folders
 
+from llmtui.engines.llama.process import SPIN_COUNT
+
 PROMPT = "Tell me a long story about a river, a mountain and the moon, and do not stop early. " * 3
 
 
 def bare(model: Path, threads: int, tokens: int) -> float:
-    """Tokens a second of the bare loop."""
+    """Tokens a second of the bare loop, with the worker's setting for how threads wait for each other."""
     command = [sys.executable, str(ROOT / "scripts" / "bare_loop.py"), str(model), "--threads", str(threads)]
-    result = subprocess.run([*command, "-n", str(tokens)], check=True, capture_output=True, text=True)
+    env = {"GOMP_SPINCOUNT": SPIN_COUNT} | os.environ
+    result = subprocess.run([*command, "-n", str(tokens)], check=True, capture_output=True, text=True, env=env)
     return float(json.loads(result.stdout)["decode_tps"])
 
 

@@ -204,6 +204,9 @@ class ChatScreen(Screen[None]):
 
     def _idle(self) -> None:
         if not self.controller.running:
+            session = self.controller.session
+            if session is not None and session.save_problem is not None:
+                session.retry_save()
             self.state_changed()
 
     def _show_header(self) -> None:
