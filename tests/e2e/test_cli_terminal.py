@@ -48,9 +48,8 @@ def test_hostile_output_is_shown_not_obeyed(user: dict[str, str], tmp_path: Path
     assert not any(byte < 0x20 and byte not in b"\r\n\t" for byte in answer)
 
 
-def test_ctrl_c_in_the_terminal_keeps_the_partial_answer(user: dict[str, str], tmp_path: Path) -> None:
-    model = make("llama-tiny", "f16", tmp_path / "model.gguf")
-    program = start(user, "ask", "-m", str(model), "--temperature", "1.5", "go on and on")
+def test_ctrl_c_in_the_terminal_keeps_the_partial_answer(talker: dict[str, str], babbler: Path) -> None:
+    program = start(talker, "ask", "-m", str(babbler), "--temperature", "1.5", "go on and on")
     program.wait_for(lambda: len(program.output.rpartition(b"\r\x1b[K")[2]) > 40, ANSWER_S, "an answer")
     workers = workers_of(program.pid)
     assert workers
