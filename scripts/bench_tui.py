@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from statistics import median
 
@@ -24,11 +25,12 @@ from llmtui.engines.llama.process import SPIN_COUNT
 PROMPT = "Tell me a long story about a river, a mountain and the moon, and do not stop early. " * 3
 
 
-def bare(model: Path, threads: int, tokens: int) -> float:
+def bare(model: Path, threads: int, prompt: int, tokens: int) -> float:
     """Tokens a second of the bare loop, with the worker's setting for how threads wait for each other."""
     command = [sys.executable, str(ROOT / "scripts" / "bare_loop.py"), str(model), "--threads", str(threads)]
+    command += ["--prompt", str(prompt), "-n", str(tokens)]
     env = {"GOMP_SPINCOUNT": SPIN_COUNT} | os.environ
-    result = subprocess.run([*command, "-n", str(tokens)], check=True, capture_output=True, text=True, env=env)
+    result = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
     return float(json.loads(result.stdout)["decode_tps"])
 
 
@@ -36,6 +38,17 @@ def turn_records(folder: str) -> list[dict[str, object]]:
     """The finished turns in the transcripts under `folder`."""
     lines = [line for path in Path(folder).glob("chats/*.jsonl") for line in path.read_text("utf-8").splitlines()]
     return [record for line in lines if (record := json.loads(line)).get("record") == "turn"]
+
+
+def wait_for_turn(program: PtyProgram, folder: str) -> None:
+    """Read the terminal until the turn is over, looking for its record seldom: looking costs the model its cores."""
+    deadline = time.monotonic() + 300
+    while not turn_records(folder):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the turn did not end within 300 s")
+        look_again = time.monotonic() + 1
+        while (left := look_again - time.monotonic()) > 0:
+            program.pump(left)
 
 
 def inside(model: Path, threads: int, tokens: int, size: tuple[int, int]) -> dict[str, float]:
@@ -55,7 +68,7 @@ def inside(model: Path, threads: int, tokens: int, size: tuple[int, int]) -> dic
             program.wait_quiet(1.0, 30)
             before, cpu = len(program.output), psutil.Process(program.pid).cpu_times()
             program.send(b"\r")
-            program.wait_for(lambda: bool(turn_records(env["LLMTUI_DATA_DIR"])), 300, "the end of the turn")
+            wait_for_turn(program, env["LLMTUI_DATA_DIR"])
             program.wait_quiet(0.5, 10)
             after = psutil.Process(program.pid).cpu_times()
         finally:
@@ -65,6 +78,7 @@ def inside(model: Path, threads: int, tokens: int, size: tuple[int, int]) -> dic
     used = (after.user + after.system) - (cpu.user + cpu.system)
     return {
         "decode_tps": metrics["decode_tps"],
+        "prompt_tokens": metrics["prompt_tokens"],
         "bytes_per_token": (len(program.output) - before) / metrics["completion_tokens"],
         "cpu_s_per_1000": 1000 * used / metrics["completion_tokens"],
     }
@@ -81,10 +95,10 @@ def main() -> None:
     columns, rows = (int(part) for part in args.size.split("x"))
     model = args.model or half_billion()
     ratios, seen = [], []
-    bare(model, args.threads, 16)
+    bare(model, args.threads, 16, 16)
     for repeat in range(args.repeats):
-        base = bare(model, args.threads, args.n)
         turn = inside(model, args.threads, args.n, (columns, rows))
+        base = bare(model, args.threads, int(turn["prompt_tokens"]), args.n)
         ratios.append(turn["decode_tps"] / base)
         seen.append(turn)
         print(f"{repeat + 1}: bare {base:.1f} tok/s, in the program {turn['decode_tps']:.1f} tok/s", file=sys.stderr)
