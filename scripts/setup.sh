@@ -125,7 +125,7 @@ ensure_ready() {
   [ "$kind" = run ] && is_ready "$ROOT/.venv/.ready-dev" && return 0
   tick & ticker=$!
   ( install "$kind" ) || status=$?
-  kill "$ticker" 2>/dev/null
-  wait "$ticker" 2>/dev/null
+  kill "$ticker" 2>/dev/null || true
+  wait "$ticker" 2>/dev/null || true
   [ "$status" = 0 ] || exit "$status"
 }
