@@ -43,6 +43,15 @@ def test_a_vocabulary_is_hopped_over_and_its_strings_can_still_be_had(tmp_path: 
     assert read_strings(path, array, [0, 2999, 17, 3000, -1]) == {n: tokens[n] for n in (0, 17, 2999)}
 
 
+@pytest.mark.parametrize("longest", [0, 1, 62, 63, 64, 65, 255, 256, 300])
+@pytest.mark.parametrize("count", [1025, 1280, 1281])
+def test_strings_of_every_length_are_hopped_over(tmp_path: Path, longest: int, count: int) -> None:
+    tokens = ["\n" * (n * 7 % (longest + 1)) for n in range(count)]
+    path = write(tmp_path / "m.gguf", model(extra=[kv_strings("tokens", tokens), kv_u32("after", 5)]))
+
+    assert read_header(path).number("after") == 5
+
+
 def test_text_of_a_header_is_kept_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gguf_header, "MAX_KEPT_TEXT", 100)
     path = write(tmp_path / "m.gguf", model(extra=[kv_string("long", "x" * 500), kv_u32("after", 5)]))

@@ -5,7 +5,9 @@ only their lengths are read. Files come from strangers, so every count and lengt
 it is used, and what is kept is bounded.
 """
 
+import functools
 import mmap
+import re
 import struct
 from itertools import repeat
 from typing import NoReturn
@@ -20,7 +22,7 @@ VERSIONS = (2, 3)
 MAX_KEYS = 100_000
 MAX_TENSORS = 200_000
 MAX_ARRAY_STRINGS = 4_000_000
-"""Strings in all arrays together: far above any vocabulary; hopping over this many takes a third of a second."""
+"""Strings in all arrays together: far above any vocabulary; hopping over this many takes a fifth of a second."""
 MAX_DIMENSIONS = 4
 MAX_TENSOR_NAME = 64
 MAX_KEY = 65_535
@@ -30,6 +32,10 @@ MAX_SHORT_ARRAY = 1024
 """Arrays up to this length are kept: those a layer has, not those a vocabulary has."""
 MAX_KEPT_ITEMS = 200_000
 """Items of short arrays kept a file."""
+BLOCK = 256
+"""Strings hopped over in one step, when all are short."""
+SHORT_STRING = 63
+"""Bytes; hardly a token or merge is longer."""
 FETCH = "Fetch the file again"
 
 _U32 = struct.Struct("<I").unpack_from
@@ -227,10 +233,15 @@ class HeaderReader:
         return True
 
     def _hop_strings(self, count: int) -> None:
-        """The hot loop: some 80 ns a string. A length beyond the file makes the next read fail."""
-        data, position, u64 = self.data, self.position, _U64
-        for _ in repeat(None, count):
-            position += u64(data, position)[0] + 8
+        """The hot loop. A length beyond the file makes the next read fail."""
+        data, position, u64, block = self.data, self.position, _U64, _short_strings().match
+        for step in (*repeat(BLOCK, count // BLOCK), count % BLOCK):
+            jump = block(data, position) if step == BLOCK else None
+            if jump is not None:
+                position = jump.end()
+                continue
+            for _ in repeat(None, step):
+                position += u64(data, position)[0] + 8
         if position > self.size:
             raise IndexError
         self.position = position
@@ -303,6 +314,17 @@ class HeaderReader:
 
     def _fail(self, title: str, cause: str, remedy: str = FETCH) -> NoReturn:
         raise ModelError(title, cause=f"{self.path}: {cause}", remedy=remedy)
+
+
+@functools.cache
+def _short_strings() -> re.Pattern[bytes]:
+    """`BLOCK` strings of up to `SHORT_STRING` bytes, lengths included, as one match.
+
+    A string's length decides how far to jump, so each length is an alternative of its own; the matcher's loop takes
+    half the time of one in Python. Possessive: it never steps back.
+    """
+    lengths = (re.escape(struct.pack("<Q", length)) + b".{%d}" % length for length in range(1, SHORT_STRING + 1))
+    return re.compile(b"(?:%s){%d}+" % (b"|".join(lengths), BLOCK), re.DOTALL)
 
 
 def _other_kind(head: bytes) -> tuple[str, str]:
