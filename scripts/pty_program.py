@@ -92,4 +92,5 @@ def user_folders(config: str = "") -> Iterator[dict[str, str]]:
     """The environment of a new user, in a temporary folder, with this `config.toml`."""
     with tempfile.TemporaryDirectory(prefix="llmtui-bench-") as folder:
         (Path(folder) / "config.toml").write_text(config, encoding="utf-8")
-        yield {"LLMTUI_CONFIG_DIR": folder, "LLMTUI_DATA_DIR": folder, "HOME": folder}
+        own = {"LLMTUI_CONFIG_DIR": folder, "LLMTUI_DATA_DIR": folder, "HOME": folder}
+        yield {**own, "OLLAMA_MODELS": str(Path(folder) / ".ollama" / "models")}

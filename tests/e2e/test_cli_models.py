@@ -9,7 +9,7 @@ import pytest
 from e2e.command import RECITE, llmtui
 from make_gguf import make
 
-COLUMNS = ["NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "WHERE"]
+COLUMNS = ["NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "SOURCE", "WHERE"]
 
 
 @pytest.fixture

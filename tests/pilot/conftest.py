@@ -40,7 +40,7 @@ class Stage:
         self.folders = Folders(config_dir=folder / "config", data_dir=folder / "data", cache_dir=folder / "cache")
         self.models = folder / "models"
         self.models.mkdir()
-        self.config = Config(model_folders=(str(self.models),))
+        self.config = Config(model_folders=(str(self.models),), discover=())
         self.script: Sequence[ScriptedTurn] = [answer(POEM)]
         self.load_s = 0.0
         self.load_failure: LlmtuiError | None = None

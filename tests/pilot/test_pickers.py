@@ -1,7 +1,9 @@
 """Choosing a model and going back to a chat, with the keyboard only."""
 
 import threading
+from collections.abc import Iterator
 
+import msgspec
 import pytest
 from pilot.conftest import POEM, Stage
 from textual.events import Paste
@@ -107,13 +109,99 @@ async def test_another_model_can_be_chosen_while_one_loads(stage: Stage):
         assert screen.controller.model.name == "quick"
 
 
+class Scan:
+    """A listing that goes on when it is told to.
+
+    Attributes:
+        go_on: lets it read the next models.
+        ended: how far it came when it was left.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self.first, *self.rest = stage.services().catalogue.list()
+        self.go_on = threading.Event()
+        self.ended: list[str] = []
+
+    def __call__(self) -> Iterator[ModelInfo]:
+        try:
+            yield self.first
+            self.ended.append(self.first.name)
+            assert self.go_on.wait(30)
+            for info in self.rest:
+                yield info
+                self.ended.append(info.name)
+        finally:
+            self.ended.append("end")
+
+
+async def test_the_list_fills_while_headers_are_read(stage: Stage, monkeypatch):
+    for name in ("alpha", "beta"):
+        stage.add_model(name)
+    scan = Scan(stage)
+    async with stage.run() as screen:
+        monkeypatch.setattr(screen.controller.services.catalogue, "scan", scan)
+        await screen.pilot.press("ctrl+o")
+        await screen.see("reading … 1")
+        rows = screen.app.screen.query_one(OptionList)
+        assert rows.option_count == 1
+        await screen.pilot.press(*"alph")
+        await screen.until(lambda: rows.option_count == 0)
+        scan.go_on.set()
+        await screen.see("3 models")
+        assert rows.option_count == 1
+        await screen.pilot.press("enter")
+        await screen.until(lambda: len(stage.opened) == 2 and screen.controller.loading is None)
+        assert screen.controller.model.name == "alpha"
+
+
+async def test_a_marked_row_stays_marked_while_the_list_grows(stage: Stage, monkeypatch):
+    for name in ("alpha", "beta"):
+        stage.add_model(name)
+    async with stage.run() as screen:
+        await screen.pilot.press("ctrl+o")
+        await screen.see("3 models")
+        picker = screen.app.screen
+        await screen.pilot.press("down", "down")
+        rows = picker.query_one(OptionList)
+        assert rows.highlighted == 2
+        picker.grow([*picker._rows, picker._rows[0]], [*picker._choices, picker._choices[0]], preferred=0)
+        assert rows.highlighted == 2
+        assert rows.option_count == 4
+
+
+async def test_a_list_that_is_closed_reads_no_further(stage: Stage, monkeypatch):
+    for name in ("alpha", "beta"):
+        stage.add_model(name)
+    scan = Scan(stage)
+    async with stage.run() as screen:
+        monkeypatch.setattr(screen.controller.services.catalogue, "scan", scan)
+        await screen.pilot.press("ctrl+o")
+        await screen.see("reading … 1")
+        await screen.pilot.press("escape")
+        await screen.until(lambda: screen.app.screen is screen.chat)
+        scan.go_on.set()
+        await screen.until(lambda: "end" in scan.ended)
+        assert scan.ended == ["demo", "end"]
+
+
+async def test_adapters_are_not_among_the_models(stage: Stage, monkeypatch):
+    stage.add_model("alpha")
+    demo, alpha = stage.services().catalogue.list()
+    found = [demo, msgspec.structs.replace(alpha, kind="adapter")]
+    async with stage.run() as screen:
+        monkeypatch.setattr(screen.controller.services.catalogue, "scan", lambda: iter(found))
+        await screen.pilot.press("ctrl+o")
+        await screen.see("1 model ")
+        assert "alpha" not in screen.text
+
+
 async def test_a_bug_in_the_listing_is_a_remark(stage: Stage, monkeypatch):
     async with stage.run() as screen:
 
         def broken() -> None:
             raise RuntimeError("[red]oops[/]")
 
-        monkeypatch.setattr(screen.controller.services.catalogue, "list", broken)
+        monkeypatch.setattr(screen.controller.services.catalogue, "scan", broken)
         await screen.pilot.press("ctrl+o")
         await screen.see("RuntimeError: [red]oops[/]")
 

@@ -166,7 +166,7 @@ class Sight:
         services = self.stage.services()
         services.host._open_engine = lambda *_: ScriptedEngine([ScriptedTurn(tokens=("好",))], model=granted)
         services.catalogue.resolve = lambda _spec: chosen
-        services.catalogue.list = lambda: MODELS
+        services.catalogue.scan = lambda: iter(MODELS)
         chat = a_chat(self.stage.folder) if with_chat else None
         return LlmtuiApp(services, model=chosen.name, chat=chat)
 

@@ -25,6 +25,8 @@ def test_no_file_means_defaults(folders: Folders) -> None:
 def test_every_part_is_read(folders: Folders) -> None:
     folders.config_file.write_text(
         """\ufeffmodel_folders = ["~/models", "/srv/gguf"]
+discover = ["ollama"]
+webui_folder = "~/webui"
 default_model = "qwen2"
 theme = "nord"
 system = "你是助手"
@@ -41,6 +43,8 @@ context = 4096
 
     assert load_config(folders) == Config(
         model_folders=("~/models", "/srv/gguf"),
+        discover=("ollama",),
+        webui_folder="~/webui",
         default_model="qwen2",
         theme="nord",
         system="你是助手",
@@ -62,6 +66,7 @@ context = 4096
         ("[runtime]\ncontext = 1", "line 2: `runtime.context`: Expected `int` >= 16", "Correct"),
         ("[keymap]\na = 'f1'\n'b.c' = 3", "line 3: `keymap.b.c`: Expected `str`", "Correct"),
         ("model_folders = ['a',\n 3]", "line 1: `model_folders`: Expected `str`", "Correct"),
+        ("discover = ['olama']", "line 1: `discover`: Invalid enum value 'olama'", "lmstudio, huggingface"),
         ("[servers]\nx = 1", "line 1: `servers`: unknown", "Remove it"),
         ("[sampling]\ntemperature = inf", "line 2: `sampling.temperature`: Expected `float` <= 100", "Correct"),
         ("[sampling]\ntemperature = nan", "line 2: `sampling.temperature`: Expected `float`", "Correct"),

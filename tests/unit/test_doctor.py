@@ -221,7 +221,7 @@ def test_a_read_only_folder_fails(folders: Folders) -> None:
 
 
 def test_model_folders_are_counted(folders: Folders) -> None:
-    config = Config(model_folders=("/nowhere/at/all",))
+    config = Config(model_folders=("/nowhere/at/all",), discover=())
     folders.models_dir.mkdir(parents=True)
     (folders.models_dir / "half.gguf").write_bytes(b"GGUF")
     checks = files.model_folders(Catalogue(folders, config))

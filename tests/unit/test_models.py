@@ -19,6 +19,9 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OLLAMA_MODELS", str(tmp_path / "none"))
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "LLAMA_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture
@@ -87,7 +90,7 @@ def test_a_folder_that_cannot_be_read_is_skipped(catalogue: Catalogue, monkeypat
             raise PermissionError(13, "Permission denied")
         return real(path)
 
-    monkeypatch.setattr("llmtui.services.models.os.scandir", refuse)
+    monkeypatch.setattr("llmtui.services.discovery.os.scandir", refuse)
     assert names(catalogue) == ["demo", "a"]
 
 

@@ -11,8 +11,9 @@ from llmtui.domain.quantities import UNKNOWN, count, size, whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from llmtui.domain.models import ModelInfo
+    from llmtui.domain.models import ModelInfo, OllamaExtras
     from llmtui.services.model_files import ModelDetails
+    from llmtui.services.models import Catalogue
 
 EXAMPLES = """\
 \b
@@ -22,8 +23,11 @@ Examples:
   llmtui models show demo
   llmtui models show models/qwen2-0_5b-q4_0.gguf --json
 
-Models are looked for in ./models, in the folders that the configuration names, and in the data folder's `models`."""
+Models are looked for in ./models, in the folders that the configuration names, in the data folder's `models`, and where
+Ollama, the Hugging Face hub, LM Studio and llama.cpp keep theirs. Ollama need not run."""
 _LONG = 100
+_PROGRESS = 10
+"""Models between two updates of the progress line."""
 
 
 @click.group(name="models", invoke_without_command=True, epilog=EXAMPLES)
@@ -38,11 +42,16 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 
     from llmtui.services.setup import prepare  # noqa: PLC0415
 
-    found = prepare().catalogue.list()
+    found = _scanned(prepare().catalogue)
+    models = [info for info in found if info.kind == "model"]
+    adapters = [info for info in found if info.kind == "adapter"]
     if as_json:
-        output.write_json({"models": msgspec.to_builtins(found)})
+        output.write_json({"models": msgspec.to_builtins(models), "adapters": msgspec.to_builtins(adapters)})
         return
-    for line in _table(found):
+    lines = _table(models)
+    if adapters:
+        lines += ["", "LoRA adapters", *_table(adapters)]
+    for line in lines:
         output.write(line + "\n")
 
 
@@ -52,10 +61,10 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 @click.pass_context
 def show(ctx: click.Context, model: str, *, as_json: bool) -> None:
     """Show what a model's file says of itself: tensors, tokens, template, metadata."""
-    from llmtui.services.model_files import details  # noqa: PLC0415 - `--help` loads no service
     from llmtui.services.setup import prepare  # noqa: PLC0415 - `--help` loads no service
 
-    found = details(prepare().catalogue.resolve(model))
+    catalogue = prepare().catalogue
+    found = catalogue.details(catalogue.resolve(model))
     if as_json or ctx.obj:
         import msgspec  # noqa: PLC0415
 
@@ -65,8 +74,21 @@ def show(ctx: click.Context, model: str, *, as_json: bool) -> None:
         output.write(line + "\n")
 
 
+def _scanned(catalogue: "Catalogue") -> "list[ModelInfo]":
+    """Everything found; while headers are read, a terminal shows how many."""
+    found, progress = [], output.ProgressLine()
+    try:
+        for info in catalogue.scan():
+            found.append(info)
+            if len(found) % _PROGRESS == 0:
+                progress.show(f"{len(found):,} models read")
+    finally:
+        progress.clear()
+    return found
+
+
 def _table(found: "Sequence[ModelInfo]") -> list[str]:
-    rows = [("NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "WHERE"), *(_row(info) for info in found)]
+    rows = [("NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "SOURCE", "WHERE"), *(_row(info) for info in found)]
     return aligned([tuple(map(output.safe_line, row)) for row in rows], right=frozenset({2, 4, 5}))
 
 
@@ -83,6 +105,7 @@ def _row(info: "ModelInfo") -> tuple[str, ...]:
         info.quantisation or UNKNOWN,
         size(info.size_bytes),
         whole(info.trained_context),
+        info.source,
         where,
     )
 
@@ -112,8 +135,18 @@ def _sheet(found: "ModelDetails") -> list[str]:
     lines += ["", "special tokens", *_indented(sorted(found.special_tokens.items()))]
     lines += ["", "metadata", *_indented(found.metadata.items())]
     lines += ["", "chat template"]
-    template = output.safe_text(found.template).splitlines() if found.template else ["none"]
-    return [*lines, *(f"  {line}" for line in template)]
+    lines += _paragraph(found.template or "none")
+    return [*lines, *_of_ollama(found.ollama)] if found.ollama else lines
+
+
+def _of_ollama(extras: "OllamaExtras") -> list[str]:
+    """What Ollama would add, which llmtui does not."""
+    parts = (("template", extras.template), ("system message", extras.system), ("parameters", extras.parameters))
+    return [line for name, text in parts if text for line in ("", f"ollama {name}", *_paragraph(text))]
+
+
+def _paragraph(text: str) -> list[str]:
+    return [f"  {line}" for line in output.safe_text(text).splitlines()]
 
 
 def _pairs(facts: "Sequence[tuple[str, Any]]") -> list[str]:

@@ -4,7 +4,9 @@ from typing import Literal
 
 import msgspec
 
-ModelSource = Literal["demo", "file", "folder"]
+ModelSource = Literal["demo", "file", "folder", "lmstudio", "huggingface", "llama.cpp", "webui", "ollama"]
+"""Where a model was found: it comes along, a typed path, a model folder, or another program's files."""
+ModelKind = Literal["model", "adapter"]
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +15,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: what the user types; unique in a listing.
         path: the file, or the first part of a split model.
-        parts: all files of the model, `path` first.
+        parts: all files of the model, `path` first; empty when none is there.
+        kind: `adapter` is a LoRA adapter, which changes a model and cannot answer by itself.
         size_bytes: of all parts on disk.
         parameters: sum of the elements of all tensors.
         quantisation: as the file type says, e.g. `Q4_K_M`.
@@ -25,6 +28,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     parts: tuple[str, ...]
     source: ModelSource
+    kind: ModelKind = "model"
     size_bytes: int
     modified_ns: int
     title: str | None = None
@@ -33,6 +37,19 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     quantisation: str | None = None
     trained_context: int | None = None
     problem: str | None = None
+
+
+class OllamaExtras(msgspec.Struct, frozen=True, kw_only=True):
+    """What Ollama adds to a model; None where the manifest has no such layer, or it cannot be read.
+
+    Attributes:
+        template: in Ollama's own (Go) template language.
+        parameters: a JSON object, e.g. `{"stop": ["<|im_end|>"]}`.
+    """
+
+    template: str | None = None
+    system: str | None = None
+    parameters: str | None = None
 
 
 class MemoryParts(msgspec.Struct, frozen=True, kw_only=True):

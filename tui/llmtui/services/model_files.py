@@ -8,11 +8,12 @@ from pathlib import Path
 
 import msgspec
 
-from llmtui.domain.models import ModelInfo, ModelSource
+from llmtui.domain.models import ModelInfo, ModelSource, OllamaExtras
 from llmtui.domain.text import visible_line
 from llmtui.errors import ModelError
 from llmtui.store.gguf import GgufArray, GgufHeader, read_header, read_strings
 from llmtui.store.gguf_tables import FILE_TYPES
+from llmtui.store.header_cache import HeaderCache, HeaderFacts, stamp_of
 
 SPLIT = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})\.gguf", re.IGNORECASE)
 NOT_MODELS = {
@@ -46,6 +47,7 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
         special_tokens: role to token, e.g. `eos` to `<|im_end|>`.
         template: text of the chat template; None when the file has none.
         alignment: of the tensor data, in bytes.
+        ollama: what Ollama's manifest adds; None for models from elsewhere.
     """
 
     info: ModelInfo
@@ -57,6 +59,7 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     special_tokens: dict[str, str]
     template: str | None
     licence: str | None
+    ollama: OllamaExtras | None = None
 
 
 def model_name(path: Path) -> str:
@@ -80,39 +83,24 @@ def inspect(parts: Sequence[Path], *, name: str, source: ModelSource) -> ModelIn
     Raises:
         ModelError: a part is missing or damaged, or the file is no language model.
     """
-    missing = [part.name for part in parts if not _exists(part)] if len(parts) > 1 else []
-    if missing:
-        raise ModelError(
-            "A part of the split model is missing",
-            cause=f"{len(missing)} of {len(parts)} parts: {', '.join(missing[:3])}{'…' if len(missing) > 3 else ''}",
-            remedy=f"Put all parts into {parts[0].parent}",
+    facts = survey(parts)
+    if facts.kind != "model":
+        raise NotAModelError(
+            "This file is not a language model",
+            cause=f"{parts[0]}: {NOT_MODELS[facts.kind]}",
+            remedy="Name the model itself",
         )
-    headers = [read_header(part) for part in parts]
-    head = headers[0]
-    _check_is_model(headers)
-    architecture = head.text("general.architecture")
-    status = [part.stat() for part in parts]
-    return ModelInfo(
-        name=name,
-        path=str(parts[0]),
-        parts=tuple(str(part) for part in parts),
-        source=source,
-        size_bytes=sum(each.st_size for each in status),
-        modified_ns=max(each.st_mtime_ns for each in status),
-        title=_clean(head.text("general.name")),
-        architecture=_clean(architecture),
-        parameters=sum(tensor.elements for header in headers for tensor in header.tensors),
-        quantisation=_quantisation(headers),
-        trained_context=head.number(f"{architecture}.context_length"),
-    )
+    return _info(facts, parts, name=name, source=source)
 
 
-def describe(parts: Sequence[Path], *, name: str, source: ModelSource) -> ModelInfo | None:
-    """Like `inspect`, but a model that cannot be used is described with its `problem`; None for what is no model."""
+def describe(parts: Sequence[Path], *, name: str, source: ModelSource, cache: HeaderCache) -> ModelInfo | None:
+    """Like `inspect`, for a listing: headers known to `cache` are not read again.
+
+    A LoRA adapter is of that kind, what cannot be used has a `problem`; None for projectors and the like.
+    """
     try:
-        return inspect(parts, name=name, source=source)
-    except NotAModelError:
-        return None
+        facts = _known(parts, cache)
+        return _info(facts, parts, name=name, source=source) if facts.kind in {"model", "adapter"} else None
     except (ModelError, OSError) as error:
         known = [part for part in parts if _exists(part)]
         return ModelInfo(
@@ -126,12 +114,72 @@ def describe(parts: Sequence[Path], *, name: str, source: ModelSource) -> ModelI
         )
 
 
+def survey(parts: Sequence[Path]) -> HeaderFacts:
+    """What the headers of all parts say, in short.
+
+    Raises:
+        ModelError: a part is missing or damaged, or holds no weights.
+    """
+    missing = [part.name for part in parts if not _exists(part)] if len(parts) > 1 else []
+    if missing:
+        raise ModelError(
+            "A part of the split model is missing",
+            cause=f"{len(missing)} of {len(parts)} parts: {', '.join(missing[:3])}{'…' if len(missing) > 3 else ''}",
+            remedy=f"Put all parts into {parts[0].parent}",
+        )
+    headers = [read_header(part) for part in parts]
+    head = headers[0]
+    kind = _kind(head)
+    if kind == "model":
+        _check_is_whole(headers)
+    architecture = head.text("general.architecture")
+    return HeaderFacts(
+        kind=kind,
+        title=_clean(head.text("general.name")),
+        architecture=_clean(architecture),
+        parameters=sum(tensor.elements for header in headers for tensor in header.tensors),
+        quantisation=_quantisation(headers),
+        trained_context=head.number(f"{architecture}.context_length"),
+    )
+
+
+def _known(parts: Sequence[Path], cache: HeaderCache) -> HeaderFacts:
+    """From the cache, or read and kept. The stamp is taken first: a file that grows meanwhile is read again."""
+    try:
+        stamp = stamp_of(parts)
+    except OSError:
+        return survey(parts)
+    facts = cache.get(parts[0], stamp)
+    if facts is None:
+        facts = survey(parts)
+        cache.put(parts[0], stamp, facts)
+    return facts
+
+
+def _info(facts: HeaderFacts, parts: Sequence[Path], *, name: str, source: ModelSource) -> ModelInfo:
+    stamp = stamp_of(parts)
+    return ModelInfo(
+        name=name,
+        path=str(parts[0]),
+        parts=tuple(str(part) for part in parts),
+        source=source,
+        kind="adapter" if facts.kind == "adapter" else "model",
+        size_bytes=sum(size for size, _ in stamp),
+        modified_ns=max(modified_ns for _, modified_ns in stamp),
+        title=facts.title,
+        architecture=facts.architecture,
+        parameters=facts.parameters,
+        quantisation=facts.quantisation,
+        trained_context=facts.trained_context,
+    )
+
+
 class NotAModelError(ModelError):
     """A sound GGUF file that is something else: a projector, an adapter."""
 
 
-def details(info: ModelInfo) -> ModelDetails:
-    """Everything the headers of a model say.
+def details(info: ModelInfo, ollama: OllamaExtras | None = None) -> ModelDetails:
+    """Everything the headers of a model say, with what its manifest says.
 
     Raises:
         ModelError: the files cannot be read (any more).
@@ -153,20 +201,17 @@ def details(info: ModelInfo) -> ModelDetails:
         special_tokens=_special_tokens(head),
         template=head.text("tokenizer.chat_template"),
         licence=head.text("general.license"),
+        ollama=ollama,
     )
 
 
-def _check_is_model(headers: Sequence[GgufHeader]) -> None:
+def _kind(head: GgufHeader) -> str:
+    kind = "mmproj" if head.text("general.architecture") == "clip" else head.text("general.type")
+    return kind if kind in NOT_MODELS else "model"
+
+
+def _check_is_whole(headers: Sequence[GgufHeader]) -> None:
     head = headers[0]
-    kind = head.text("general.type")
-    if head.text("general.architecture") == "clip":
-        kind = "mmproj"
-    if kind in NOT_MODELS:
-        raise NotAModelError(
-            "This file is not a language model",
-            cause=f"{head.path}: {NOT_MODELS[kind]}",
-            remedy="Name the model itself",
-        )
     if not any(header.tensors for header in headers):
         raise ModelError(
             "The model file holds no weights",

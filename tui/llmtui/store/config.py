@@ -4,7 +4,7 @@ import difflib
 import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,6 +13,10 @@ from llmtui.errors import ConfigError
 from llmtui.store.files import read_regular
 from llmtui.store.paths import Folders
 
+Discovery = Literal["lmstudio", "huggingface", "llama.cpp", "ollama"]
+DISCOVERIES: tuple[Discovery, ...] = ("lmstudio", "huggingface", "llama.cpp", "ollama")
+"""Programs that keep model files in places of their own."""
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the user set; every field has a default, so that no file is needed.
@@ -20,6 +24,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         model_folders: searched for `.gguf` files beside the data folder's `models`; relative ones start at the
             current folder, `~` is the home folder.
+        discover: other programs whose model files are found as well; `[]` searches only the own folders.
+        webui_folder: of text-generation-webui, whose models are then found.
         default_model: taken when no model is named; None takes the demo model.
         theme: a Textual theme's name.
         keymap: action id to key.
@@ -29,6 +35,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     model_folders: tuple[str, ...] = ("./models",)
+    discover: tuple[Discovery, ...] = DISCOVERIES
+    webui_folder: str | None = None
     default_model: str | None = None
     theme: str | None = None
     keymap: dict[str, str] = {}
@@ -119,6 +127,8 @@ def _explained(path: Path, text: str, document: dict[str, Any], message: str) ->
         problem = "unknown field"
         near = difflib.get_close_matches(unknown.group(1), known, n=1)
         remedy = f"Did you mean `{near[0]}`?" if near else f"Remove it; known here: {', '.join(known)}"
+    elif keys == ["discover"]:
+        remedy = f"Known are {', '.join(DISCOVERIES)}"
     line = _line_of(text, keys)
     where = f"{path}, line {line}" if line else str(path)
     return ConfigError("The configuration is not valid", cause=f"{where}: `{'.'.join(keys)}`: {problem}", remedy=remedy)

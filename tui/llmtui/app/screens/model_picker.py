@@ -1,6 +1,8 @@
 """Choosing a model."""
 
 import asyncio
+import threading
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,14 @@ from llmtui.errors import LlmtuiError
 if TYPE_CHECKING:
     from llmtui.services.models import Catalogue
 
+REFRESH_S = 0.3
+"""Between two additions to the list: laying out thousands of rows takes a while."""
 _COLUMNS = (
     Column("model"),
     Column("quant."),
     Column("parameters", right=True),
     Column("size", right=True),
+    Column("source"),
     Column("architecture"),
     Column("context", right=True),
 )
@@ -35,22 +40,50 @@ class ModelPicker(PickerScreen[ModelInfo]):
         super().__init__("Models", "type to filter, or a path to a .gguf file", _COLUMNS)
         self._catalogue = catalogue
         self._current = current
+        self._models: list[ModelInfo] = []
+        self._read: deque[ModelInfo] = deque()
+        self._gone = threading.Event()
 
     def on_mount(self) -> None:
         """Read the headers without holding up the screen."""
         super().on_mount()
         self.run_worker(self._list(), exit_on_error=False)
 
+    def on_unmount(self) -> None:
+        """Read no further once the list is closed."""
+        self._gone.set()
+
     async def _list(self) -> None:
+        timer = self.set_interval(REFRESH_S, self._take)
         try:
-            models = await asyncio.to_thread(self._catalogue.list)
+            await asyncio.to_thread(self._scan)
         except LlmtuiError as error:
             self.remark(str(error), error=True)
             return
+        finally:
+            timer.stop()
+        self._take()
+        self.remark(summary(self._models))
+
+    def _scan(self) -> None:
+        """In a thread, which the list does not wait for."""
+        for info in self._catalogue.scan():
+            if self._gone.is_set():
+                return
+            if info.kind == "model":
+                self._read.append(info)
+
+    def _take(self) -> None:
+        """Show what has been read since."""
+        before = len(self._models)
+        while self._read:
+            self._models.append(self._read.popleft())
+        if len(self._models) == before or self._gone.is_set():
+            return
         now = self._current.path if self._current else None
-        at = next((index for index, info in enumerate(models) if info.path == now), None)
-        self.fill([model_row(info) for info in models], models, preferred=at)
-        self.remark(summary(models))
+        at = next((index for index, info in enumerate(self._models) if info.path == now), None)
+        self.grow([model_row(info) for info in self._models], self._models, preferred=at)
+        self.remark(f"reading … {len(self._models):,}")
 
     def typed(self, text: str) -> None:
         """Open a path that is not in the list."""
@@ -73,10 +106,13 @@ def model_row(info: ModelInfo) -> Row:
         fmt.name(info.quantisation),
         fmt.count(info.parameters),
         fmt.size(info.size_bytes),
+        info.source,
         fmt.name(info.architecture),
         fmt.integer(info.trained_context),
     )
-    search = " ".join(fmt.name(part) for part in (info.name, info.title, info.architecture, info.quantisation) if part)
+    search = " ".join(
+        fmt.name(part) for part in (info.name, info.title, info.architecture, info.quantisation, info.source) if part
+    )
     return Row(cells, search, fmt.name(info.problem) if info.problem else None)
 
 

@@ -64,6 +64,7 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         self._choices: list[Choice] = []
         self._shown: list[int] = []
         self._preferred: int | None = None
+        self._marked: int | None = None
 
     def compose(self) -> ComposeResult:
         """Filter, headings, list, remark."""
@@ -92,6 +93,13 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         self._rows, self._choices = list(rows), list(choices)
         self._preferred = preferred
         self._refill()
+
+    def grow(self, rows: Sequence[Row], choices: Sequence[Choice], *, preferred: int | None = None) -> None:
+        """Like `fill` with the same rows and more behind them; a row that the user marked stays marked."""
+        at = self.query_one(OptionList).highlighted
+        if at is not None and at != self._marked and at < len(self._shown):
+            preferred = self._shown[at]
+        self.fill(rows, choices, preferred=preferred)
 
     def remark(self, text: str, *, error: bool = False) -> None:
         """Set the line below the list; it may name files, so control characters are made visible."""
@@ -144,7 +152,8 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         )
         marked = self._shown.index(self._preferred) if self._preferred in self._shown else None
         first = next((at for at, index in enumerate(self._shown) if self._rows[index].problem is None), None)
-        options.highlighted = marked if marked is not None else first
+        self._marked = marked if marked is not None else first
+        options.highlighted = self._marked
 
     def _matching(self, query: str) -> list[int]:
         if not query:

@@ -2,14 +2,18 @@
 
 import os
 import shutil
+import stat
 from pathlib import Path
+from typing import Literal
 
+from llmtui.domain.models import ModelInfo
 from llmtui.domain.quantities import size
 from llmtui.errors import ConfigError
 from llmtui.services.checkup.report import Check
 from llmtui.services.models import Catalogue
 from llmtui.store.config import Config, load_config
 from llmtui.store.paths import Folders
+from llmtui.store.places import Place
 
 _LITTLE = 1 << 30
 
@@ -36,20 +40,35 @@ def own_folders(folders: Folders) -> tuple[Check, ...]:
 
 
 def model_folders(catalogue: Catalogue) -> tuple[Check, ...]:
-    """Where models are looked for, and how many are there."""
-    found = [Path(info.path) for info in catalogue.list() if info.source == "folder"]
-    return tuple(_model_folder(index, path, found) for index, path in enumerate(catalogue.search_folders))
+    """Where models are looked for, and how many are there; other programs' places only where they are."""
+    found = catalogue.list()
+    searched = [place for place in catalogue.places if place.source == "folder" or _state(place.path) != "missing"]
+    return tuple(_model_folder(index, place, found) for index, place in enumerate(searched))
 
 
-def _model_folder(index: int, folder: Path, found: list[Path]) -> Check:
-    key, label = f"files.models.{index}", "models"
-    if not folder.is_dir():
+def _model_folder(index: int, place: Place, found: list[ModelInfo]) -> Check:
+    key, folder = f"files.models.{index}", place.path
+    label = "models" if place.source == "folder" else place.source
+    state = _state(folder)
+    if state == "missing":
         return Check(key=key, label=label, status="info", value=f"{folder}, not there", amount=0)
-    if not os.access(folder, os.R_OK | os.X_OK):
+    if state == "closed":
         value = f"{folder}: no permission to read"
         return Check(key=key, label=label, status="warn", value=value, hint="Make the folder readable", amount=0)
-    count = sum(1 for path in found if path.is_relative_to(folder))
+    count = sum(1 for info in found if info.source == place.source and Path(info.path).is_relative_to(folder))
     return Check(key=key, label=label, status="ok", value=f"{folder}, models found: {count}", amount=count)
+
+
+def _state(folder: Path) -> Literal["open", "closed", "missing"]:
+    """A folder below a closed one counts as closed."""
+    try:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            return "missing"
+    except PermissionError:
+        return "closed"
+    except OSError:
+        return "missing"
+    return "open" if os.access(folder, os.R_OK | os.X_OK) else "closed"
 
 
 def _writable(key: str, label: str, path: Path, loss: str, variable: str) -> Check:
