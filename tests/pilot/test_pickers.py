@@ -167,6 +167,10 @@ async def test_a_marked_row_stays_marked_while_the_list_grows(stage: Stage, monk
         picker.grow([*picker._rows, picker._rows[0]], [*picker._choices, picker._choices[0]], preferred=0)
         assert rows.highlighted == 2
         assert rows.option_count == 4
+        await screen.pilot.press(*"beta")
+        await screen.until(lambda: rows.option_count == 1)
+        picker.grow([*picker._rows, picker._rows[2]], [*picker._choices, picker._choices[2]], preferred=4)
+        assert (rows.highlighted, rows.option_count) == (0, 2)
 
 
 async def test_a_list_that_is_closed_reads_no_further(stage: Stage, monkeypatch):

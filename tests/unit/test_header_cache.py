@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from gguf_bytes import model, write
+from gguf_bytes import gguf, kv_string, model, tensor, write
 
 from llmtui.services import model_files
 from llmtui.services.models import Catalogue
@@ -85,6 +85,16 @@ def test_damaged_files_are_read_every_time(shelf: Shelf) -> None:
     shelf.titles()
 
     assert shelf.read == ["cut.gguf"]
+
+
+def test_absurd_counts_do_not_keep_the_others_from_being_kept(shelf: Shelf) -> None:
+    write(shelf.models / "a.gguf", model(name="A"))
+    head = [kv_string("general.architecture", "llama"), kv_string("general.name", "B")]
+    write(shelf.models / "b.gguf", gguf(head, [tensor(f"t{n}", [1 << 62], 99) for n in range(5)], data=32))
+
+    assert shelf.titles() == ["A", "B"]
+    assert shelf.titles() == ["A", "B"]
+    assert shelf.read == ["b.gguf"]
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", b"\x82", b"\x91" * 5000, None])

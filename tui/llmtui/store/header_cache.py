@@ -73,7 +73,9 @@ class HeaderCache:
         return entry.facts
 
     def put(self, path: Path, stamp: Stamp, facts: HeaderFacts) -> None:
-        """Keep facts; on disk from the next `save`."""
+        """Keep facts; on disk from the next `save`. A file that claims more than 64 bits can count is not kept."""
+        if facts.parameters >= 1 << 63:
+            return
         key, entry = os.fsencode(path), _Entry(stamp, facts)
         if self._entries is not None:
             self._entries[key] = entry

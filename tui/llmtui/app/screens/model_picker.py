@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from llmtui.services.models import Catalogue
 
 REFRESH_S = 0.3
-"""Between two additions to the list: laying out thousands of rows takes a while."""
+"""Between two additions to the list."""
+REST = 5
+"""Times that the last addition took, to wait for the next one: laying out thousands of rows takes a while."""
 _COLUMNS = (
     Column("model"),
     Column("quant."),
@@ -42,6 +45,7 @@ class ModelPicker(PickerScreen[ModelInfo]):
         self._current = current
         self._models: list[ModelInfo] = []
         self._read: deque[ModelInfo] = deque()
+        self._due = 0.0
         self._gone = threading.Event()
 
     def on_mount(self) -> None:
@@ -54,7 +58,7 @@ class ModelPicker(PickerScreen[ModelInfo]):
         self._gone.set()
 
     async def _list(self) -> None:
-        timer = self.set_interval(REFRESH_S, self._take)
+        timer = self.set_interval(REFRESH_S, self._take_when_due)
         try:
             await asyncio.to_thread(self._scan)
         except LlmtuiError as error:
@@ -72,6 +76,12 @@ class ModelPicker(PickerScreen[ModelInfo]):
                 return
             if info.kind == "model":
                 self._read.append(info)
+
+    def _take_when_due(self) -> None:
+        started = time.monotonic()
+        if started >= self._due:
+            self._take()
+            self._due = time.monotonic() + REST * (time.monotonic() - started)
 
     def _take(self) -> None:
         """Show what has been read since."""

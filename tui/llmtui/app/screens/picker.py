@@ -95,7 +95,12 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         self._refill()
 
     def grow(self, rows: Sequence[Row], choices: Sequence[Choice], *, preferred: int | None = None) -> None:
-        """Like `fill` with the same rows and more behind them; a row that the user marked stays marked."""
+        """Like `fill` with the same rows and more behind them; a row that the user marked stays marked.
+
+        While the list is filtered the best match is marked first, not `preferred`.
+        """
+        if self.query_one(Input).value:
+            preferred = None
         at = self.query_one(OptionList).highlighted
         if at is not None and at != self._marked and at < len(self._shown):
             preferred = self._shown[at]
