@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from e2e.command import RECITE, llmtui
 from make_gguf import make
+from unit.gguf_bytes import kv_string, model, write
 
 COLUMNS = ["NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "SOURCE", "WHERE"]
 
@@ -61,6 +62,29 @@ def test_one_model_as_json(user: dict[str, str], args: list[str]) -> None:
     assert found["metadata"]["general.architecture"] == "llama"
     assert found["template"]
     assert sum(share["share"] for share in found["tensor_types"]) == pytest.approx(1)
+
+
+def test_adapters_stand_apart(user: dict[str, str], shelf: Path) -> None:
+    write(shelf / "models" / "tuned.gguf", model(extra=[kv_string("general.type", "adapter")]))
+
+    plain = llmtui(user, "models", cwd=shelf).stdout.decode()
+    found = json.loads(llmtui(user, "models", "--json", cwd=shelf).stdout)
+
+    models, adapters = plain.split("\n\nLoRA adapters\n")
+    assert "tuned" not in models
+    assert adapters.splitlines()[1].startswith("tuned")
+    assert [info["name"] for info in found["adapters"]] == ["tuned"]
+    assert [info["name"] for info in found["models"]] == ["demo", "静夜思"]
+
+
+def test_the_next_listing_comes_from_the_cache(user: dict[str, str], shelf: Path) -> None:
+    first = llmtui(user, "models", cwd=shelf).stdout
+    kept = Path(user["LLMTUI_DATA_DIR"], "cache", "headers.msgpack")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    written = kept.stat().st_mtime_ns
+
+    assert llmtui(user, "models", cwd=shelf).stdout == first
+    assert kept.stat().st_mtime_ns == written
 
 
 def test_a_file_name_that_is_no_utf8_is_listed(user: dict[str, str], tmp_path: Path) -> None:
