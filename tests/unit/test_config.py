@@ -76,6 +76,7 @@ context = 4096
         ("[runtime]\nbatch = 65537", "line 2: `runtime.batch`: Expected `int` <= 65536", "Correct"),
         ("\nmodel_folders = ['a', \"b\\u0000c\"]", "line 2: `model_folders`: a path cannot hold", "Correct"),
         ('default_model = "~\\u0000"', "line 1: `default_model`: a path cannot hold", "Correct"),
+        ('webui_folder = "w\\u0000"', "line 1: `webui_folder`: a path cannot hold", "Correct"),
         (f"theme = {'[' * 5000}", "nests too deeply", "Correct"),
         (f"[sampling]\ntop_k = {'9' * 5000}", "too long", "Correct"),
         ("theme = \n", "line 1, column 9: Invalid value", "Correct the line"),

@@ -79,7 +79,8 @@ def load_config(folders: Folders) -> Config:
 
 def _check_paths(path: Path, text: str, config: Config) -> None:
     """No path holds a NUL character, and the system's calls answer one with a ValueError."""
-    for key, words in (("model_folders", config.model_folders), ("default_model", (config.default_model or "",))):
+    single = (("webui_folder", config.webui_folder), ("default_model", config.default_model))
+    for key, words in (("model_folders", config.model_folders), *((key, (word or "",)) for key, word in single)):
         if any("\0" in word for word in words):
             raise ConfigError(
                 "The configuration is not valid",
