@@ -3,16 +3,18 @@
 import contextlib
 import importlib.util
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from servers.llama_server import llama_server
 
 from llmtui.domain.models import LoadedModel
-from llmtui.domain.settings import Runtime
+from llmtui.domain.settings import Runtime, Server
 from llmtui.engines.base import Engine
 from llmtui.engines.llama.client import LlamaEngine
+from llmtui.engines.openai.client import OpenAIEngine
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
 
 REPOSITORY = Path(__file__).parents[2]
@@ -78,12 +80,21 @@ def scripted_engine(**turn: object) -> ScriptedEngine:
     return ScriptedEngine([ScriptedTurn(**settings)], model=model)  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["scripted", "worker"])
+@pytest.fixture
+def served_demo() -> Iterator[str]:
+    """The address of a real llama.cpp server with the demo model and an empty cache."""
+    with llama_server(DEMO, context=CONTEXT) as address:
+        yield address
+
+
+@pytest.fixture(params=["scripted", "worker", "llama-server"])
 async def unloaded(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     """Every engine in turn, not loaded yet."""
     engine: Engine
     if request.param == "scripted":
         engine = scripted_engine()
+    elif request.param == "llama-server":
+        engine = OpenAIEngine("demo", Server(url=request.getfixturevalue("served_demo")), "box", "demo")
     else:
         engine = LlamaEngine("demo", str(DEMO), Runtime(context=CONTEXT, threads=1))
     yield engine

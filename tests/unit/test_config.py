@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.settings import Runtime, Sampling, Server
 from llmtui.errors import ConfigError
 from llmtui.store.config import Config, load_config
 from llmtui.store.paths import Folders
@@ -37,6 +37,13 @@ temperature = 1
 stop = ["###"]
 [runtime]
 context = 4096
+[servers.box]
+url = "http://10.0.0.2:8080/v1"
+key_env = "BOX_KEY"
+headers = { X-Team = "a" }
+models = ["qwen*"]
+verify = "~/ca.pem"
+standard_only = true
 """,
         encoding="utf-8",
     )
@@ -51,6 +58,16 @@ context = 4096
         keymap={"open_models": "f5"},
         sampling=Sampling(temperature=1.0, stop=("###",)),
         runtime=Runtime(context=4096),
+        servers={
+            "box": Server(
+                url="http://10.0.0.2:8080/v1",
+                key_env="BOX_KEY",
+                headers={"X-Team": "a"},
+                models=("qwen*",),
+                verify="~/ca.pem",
+                standard_only=True,
+            )
+        },
     )
 
 
@@ -67,7 +84,6 @@ context = 4096
         ("[keymap]\na = 'f1'\n'b.c' = 3", "line 3: `keymap.b.c`: Expected `str`", "Correct"),
         ("model_folders = ['a',\n 3]", "line 1: `model_folders`: Expected `str`", "Correct"),
         ("discover = ['olama']", "line 1: `discover`: Invalid enum value 'olama'", "lmstudio, huggingface"),
-        ("[servers]\nx = 1", "line 1: `servers`: unknown", "Remove it"),
         ("[sampling]\ntemperature = inf", "line 2: `sampling.temperature`: Expected `float` <= 100", "Correct"),
         ("[sampling]\ntemperature = nan", "line 2: `sampling.temperature`: Expected `float`", "Correct"),
         ("[sampling]\nrepeat_penalty = inf", "line 2: `sampling.repeat_penalty`: Expected `float` <= 100", "Correct"),
@@ -79,6 +95,16 @@ context = 4096
         ('webui_folder = "w\\u0000"', "line 1: `webui_folder`: a path cannot hold", "Correct"),
         (f"theme = {'[' * 5000}", "nests too deeply", "Correct"),
         (f"[sampling]\ntop_k = {'9' * 5000}", "too long", "Correct"),
+        ("[zervers]\nx = 1", "line 1: `zervers`: unknown", "`servers`"),
+        ("[servers.a]\nurll = 'x'", "line 2: `servers.a.urll`: unknown", "`url`"),
+        ("[servers.a]\nkey_env = 'X'", "line 1: `servers.a`: Object missing required field `url`", "Correct"),
+        ("[servers.a]\nurl = 'host:80'", "line 1: `servers.a`: 'host:80' is not a URL", "Correct"),
+        ("[servers.a]\nurl = 'http://h:x/v1'", "line 1: `servers.a`: Port could not be cast", "Correct"),
+        ("[servers.a]\nurl = 'http://u:p@h/v1'", "line 1: `servers.a`: the URL holds a name or password", "Correct"),
+        ("[servers.a]\nurl = 'http://h'\nkey_env = 'sk-123'", "line 1: `servers.a`: `key_env` is the name", "Correct"),
+        ("[servers.a]\nurl = 'http://h'\nheaders = {Authorization = 'x'}", "would hold a secret", "Correct"),
+        ("[servers.a]\nurl = 'http://h'\nheaders = {\"a b\" = 'x'}", "cannot be sent as a header", "Correct"),
+        ("[servers.\"a/b\"]\nurl = 'http://h'", "'a/b' cannot name a server", "Correct"),
         ("theme = \n", "line 1, column 9: Invalid value", "Correct the line"),
         ("theme = 'a'\n[sampling", "line 2", "Correct the line"),
     ],

@@ -232,3 +232,65 @@ def test_a_percentile_lies_between_the_extremes(values: list[float], fraction: f
     assert found is not None
     assert ordered[0] <= found * (1 + 1e-9)
     assert found <= ordered[-1] * (1 + 1e-9)
+
+
+def test_chunks_of_known_size_count_their_tokens_and_give_no_gaps_between_them() -> None:
+    fold = TurnFold(0)
+    fold.add(Delta("床前明月", (100 * MS,), 3))
+    fold.add(Delta("光", (200 * MS,)))
+    fold.add(Delta("，疑", (400 * MS,), 2))
+    assert (fold.completion_tokens, fold.live().completion_tokens) == (6, 6)
+    assert fold.live().decode_tps == pytest.approx(3 / 0.3)
+    fold.add(finished(completion_tokens=6))
+
+    metrics = fold.metrics(MODEL)
+
+    assert metrics.decode_tps == pytest.approx(3 / 0.3), "the first chunk's tokens precede the span"
+    assert metrics.decode_cps == pytest.approx(3 / 0.3)
+    assert metrics.itl_max_ms == metrics.itl_p50_ms == pytest.approx(100), "the only gap that one token ended"
+    assert metrics.sources["decode_tps"] == "measured"
+
+
+@pytest.mark.parametrize(("total", "source"), [(3, "measured"), (4, "measured"), (30, "estimated"), (2, "estimated")])
+def test_chunks_of_unknown_size_are_not_tokens(total: int, source: str) -> None:
+    fold = TurnFold(0)
+    assert fold.live().completion_tokens == 0
+    for number in (1, 2, 3):
+        fold.add(Delta("ab", (number * 100 * MS,), None))
+    live = fold.live()
+    assert (live.completion_tokens, live.decode_tps, live.context_used) == (None, None, None)
+    assert live.decode_cps == pytest.approx(4 / 0.2)
+    assert fold.metrics(MODEL).decode_tps is None
+    fold.add(finished(prompt_tokens=5, completion_tokens=total))
+
+    metrics = fold.metrics(MODEL)
+
+    assert metrics.completion_tokens == total
+    assert metrics.decode_tps == pytest.approx(total * 2 / 3 / 0.2)
+    assert metrics.sources["decode_tps"] == source
+    assert metrics.itl_p50_ms is None
+    assert "chunks" in metrics.reasons["itl_p50_ms"]
+
+
+def test_the_engines_own_clock_goes_before_ours() -> None:
+    fold = TurnFold(0)
+    fold.add(Delta("a", (100 * MS,)))
+    fold.add(Delta("b", (900 * MS,)))
+    fold.add(Finished("stop", Timings(completion_tokens=3, decode_ns=100 * MS, source="engine"), 2 * NS))
+
+    metrics = fold.metrics(MODEL)
+
+    assert metrics.decode_tps == pytest.approx(2 / 0.1)
+    assert metrics.sources["decode_tps"] == "engine"
+
+
+def test_energy_of_this_machine_says_nothing_of_a_server() -> None:
+    fold = TurnFold(0)
+    fold.add(Delta("a", (MS,)))
+    fold.add(finished())
+    host = HostReading(t_ns=0, gpu=GpuReading(energy_mj=3000))
+
+    metrics = fold.metrics(msgspec.structs.replace(MODEL, pid=None), host=host, gpu_before=GpuReading(energy_mj=1000))
+
+    assert metrics.energy_j is None
+    assert metrics.reasons["energy_j"] == metrics.reasons["gpu_bytes"] == "the model runs in a server's process"

@@ -12,7 +12,7 @@ import llmtui
 
 HEAVY = {
     *("textual", "rich", "llama_cpp", "numpy", "psutil", "pynvml", "jinja2", "markdown_it", "pygments", "asyncio"),
-    *("platformdirs", "tomllib", "msgspec"),
+    *("platformdirs", "tomllib", "msgspec", "httpx"),
 }
 ENGINES = {"llmtui.engines", "llmtui.store", "llmtui.services", "llmtui.probes", "llmtui.app"}
 RUN = """
@@ -56,19 +56,19 @@ def test_words_that_are_wrong_load_nothing_heavy(tmp_path: Path) -> None:
 def test_ask_never_loads_textual_or_llama_cpp(tmp_path: Path) -> None:
     code, modules = loaded(RUN, "ask", "-m", "./none.gguf", "hello", folder=tmp_path)
     assert code == 3
-    assert not modules & {"textual", "rich", "llama_cpp", "numpy", "jinja2", "llmtui.app"}
+    assert not modules & {"textual", "rich", "llama_cpp", "numpy", "jinja2", "httpx", "llmtui.app"}
 
 
 def test_ask_that_answers_never_loads_textual_or_llama_cpp(tmp_path: Path) -> None:
     code, modules = loaded(RUN, "ask", "-m", "demo", "--max-tokens", "1", "hello", folder=tmp_path)
     assert code == 0
-    assert not modules & {"textual", "rich", "llama_cpp", "numpy", "jinja2", "llmtui.app"}
+    assert not modules & {"textual", "rich", "llama_cpp", "numpy", "jinja2", "httpx", "llmtui.app"}
 
 
 def test_models_never_loads_textual_or_llama_cpp(tmp_path: Path) -> None:
     code, modules = loaded(RUN, "models", folder=tmp_path)
     assert code == 0
-    assert not modules & {"textual", "rich", "llama_cpp", "numpy", "jinja2", "psutil", "llmtui.app"}
+    assert not modules & {"textual", "rich", "llama_cpp", "numpy", "jinja2", "psutil", "httpx", "llmtui.app"}
 
 
 def test_the_terminal_program_never_loads_llama_cpp(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_the_terminal_program_never_loads_llama_cpp(tmp_path: Path) -> None:
     )
     assert code == 0
     assert "textual" in modules
-    assert not modules & {"llama_cpp", "numpy", "jinja2", "pynvml"}
+    assert not modules & {"llama_cpp", "numpy", "jinja2", "pynvml", "httpx"}
 
 
 def test_the_domain_loads_the_standard_library_and_msgspec_only(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def _model(controller: "ChatController") -> Content:
         stopped = f" has stopped · {controller.key('reload_model')} loads it again"
         return Content.assemble(name, (stopped, "bold $error"))
     quantisation = (loaded.quantisation if loaded else None) or info.quantisation
-    parts = [fmt.name(part) for part in (quantisation, loaded.engine if loaded else None) if part]
+    engine = (loaded.engine, loaded.served_by) if loaded else ()
+    parts = [fmt.name(part) for part in (quantisation, *engine) if part]
     return Content.assemble(name, ("".join(f" · {part}" for part in parts), "$text-muted"))
 
 
@@ -46,7 +47,7 @@ def _remark(controller: "ChatController", width: int) -> Content:
     if controller.loading is not None or controller.dead or info is None:
         return NOTHING
     asked, loaded = controller.services.host.runtime.context, controller.loaded
-    if asked and loaded and loaded.context_size < asked:
+    if asked and loaded and loaded.context_size is not None and loaded.context_size < asked:
         return Content.styled(f"context {loaded.context_size:,}: the model has no {asked:,}", "$warning")
     if info.source == "demo":
         return Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted")

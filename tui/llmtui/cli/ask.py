@@ -14,6 +14,7 @@ Examples:
   llmtui ask "用一句话说明什么是量化"
   llmtui ask -m demo --temperature 0 "背诵李白的《静夜思》，只写正文。"
   llmtui ask -m models/qwen2.gguf --max-tokens 64 --stats "Name three rivers."
+  llmtui ask -m http://127.0.0.1:8080/v1#qwen2-7b "你是谁?"
   git diff | llmtui ask "Write a commit message for this change"
   llmtui ask --json - < question.txt | jq .metrics.decode_tps
 
@@ -37,7 +38,9 @@ class _Number(click.FloatRange):
 
 @click.command(name="ask", epilog=EXAMPLES)
 @click.argument("prompt", required=False)
-@click.option("-m", "--model", metavar="MODEL", help="demo, a .gguf file, or a name from `llmtui models`.")
+@click.option(
+    "-m", "--model", metavar="MODEL", help="demo, a .gguf file, a name from `llmtui models`, SERVER/ID, or URL#ID."
+)
 @click.option("-s", "--system", metavar="TEXT", help="System message.")
 @click.option("--max-tokens", type=click.IntRange(1, MAX_INT), metavar="N", help="Generate at most N tokens.")
 @click.option("--temperature", type=_Number(0, MAX_FACTOR), metavar="T", help="0 takes the likeliest token each time.")

@@ -24,7 +24,8 @@ Examples:
   llmtui models show models/qwen2-0_5b-q4_0.gguf --json
 
 Models are looked for in ./models, in the folders that the configuration names, in the data folder's `models`, and where
-Ollama, the Hugging Face hub, LM Studio and llama.cpp keep theirs. Ollama need not run."""
+Ollama, the Hugging Face hub, LM Studio and llama.cpp keep theirs. Ollama need not run. The configured servers are asked
+what they offer, all at once, for two seconds at most."""
 _LONG = 100
 _PROGRESS = 10
 """Models between two updates of the progress line."""
@@ -42,9 +43,16 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
 
     from llmtui.services.setup import prepare  # noqa: PLC0415
 
-    found = _scanned(prepare().catalogue)
+    services = prepare()
+    found = _scanned(services.catalogue)
     models = [info for info in found if info.kind == "model"]
     adapters = [info for info in found if info.kind == "adapter"]
+    if services.config.servers:
+        import asyncio  # noqa: PLC0415 - only where servers are configured
+
+        from llmtui.services.servers import list_all_served  # noqa: PLC0415
+
+        models += asyncio.run(list_all_served(services.config.servers))
     if as_json:
         output.write_json({"models": msgspec.to_builtins(models), "adapters": msgspec.to_builtins(adapters)})
         return
@@ -94,6 +102,8 @@ def _table(found: "Sequence[ModelInfo]") -> list[str]:
 
 def _row(info: "ModelInfo") -> tuple[str, ...]:
     where = "comes along" if info.source == "demo" else info.path
+    if info.server is not None:
+        where = info.path.partition("#")[0]
     if len(info.parts) > 1:
         where += f" ({len(info.parts)} parts)"
     if info.problem:

@@ -56,16 +56,20 @@ class Delta(msgspec.Struct, frozen=True, tag="delta"):
 
     Attributes:
         text: what to append.
-        t_ns: one stamp a token, taken right after sampling.
+        t_ns: one stamp a token, taken right after sampling; from a server that sends several tokens at once, one
+            stamp a chunk.
+        tokens_per_stamp: 1 for stamps of tokens; for a chunk, how many tokens it brought, None where the server does
+            not say: a chunk must never be counted as a token.
     """
 
     text: str
     t_ns: tuple[int, ...]
+    tokens_per_stamp: int | None = 1
 
     @property
-    def n_tokens(self) -> int:
-        """Tokens in this event."""
-        return len(self.t_ns)
+    def n_tokens(self) -> int | None:
+        """Tokens in this event; None where the server does not say."""
+        return None if self.tokens_per_stamp is None and self.t_ns else len(self.t_ns) * (self.tokens_per_stamp or 0)
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +80,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         cached_tokens: the part reused from the KV cache.
         prefill_ns: from the first evaluation of the prompt to its logits.
         completion_tokens: generated, end token included.
+        decode_ns: from the first token to the last on the engine's own clock, where tokens are not stamped here.
         context_used: tokens in the sequence after the turn.
         kv_bytes: live KV of this sequence.
         cache_miss_at: first prompt token that differed from the cache, when a cache was there and did not fit.
@@ -89,6 +94,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     cached_tokens: int | None = None
     prefill_ns: int | None = None
     completion_tokens: int | None = None
+    decode_ns: int | None = None
     context_used: int | None = None
     kv_bytes: int | None = None
     cache_miss_at: int | None = None

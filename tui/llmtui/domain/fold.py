@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from itertools import pairwise
 
 import msgspec
 
@@ -21,7 +20,10 @@ SHORT_TURN_NS = NS
 
 
 class LiveTurn(msgspec.Struct, frozen=True, kw_only=True):
-    """A running or just finished turn as the profiler shows it; None is unknown (yet)."""
+    """A running or just finished turn as the profiler shows it; None is unknown (yet).
+
+    `completion_tokens` is 0 until the answer begins, and None once it has where the server does not count.
+    """
 
     decode_tps: float | None = None
     decode_cps: float | None = None
@@ -30,7 +32,7 @@ class LiveTurn(msgspec.Struct, frozen=True, kw_only=True):
     cached_tokens: int | None = None
     prefill_tps: float | None = None
     ttft_s: float | None = None
-    completion_tokens: int = 0
+    completion_tokens: int | None = 0
     itl_p50_ms: float | None = None
     itl_p95_ms: float | None = None
     context_used: int | None = None
@@ -60,8 +62,12 @@ class TurnFold:
         self.timings = Timings()
         self._parts: list[str] = []
         self._stamps: list[int] = []
+        self._tokens: int | None = 0
+        self._first_tokens: int | None = 0
+        self._gaps_ms: list[float] = []
+        self._recent_gaps_ms: deque[float] = deque(maxlen=512)
         self._characters = 0.0
-        self._recent: deque[tuple[int, int, int]] = deque()
+        self._recent: deque[tuple[int, int | None, int]] = deque()
         self._prefill: tuple[PrefillProgress, PrefillProgress] | None = None
         self._first_text_ns: int | None = None
         self._ended_ns: int | None = None
@@ -74,9 +80,9 @@ class TurnFold:
         return self._parts[0] if self._parts else ""
 
     @property
-    def completion_tokens(self) -> int:
-        """Tokens stamped so far."""
-        return len(self._stamps)
+    def completion_tokens(self) -> int | None:
+        """Tokens that came so far; None when chunks came whose tokens nobody counted."""
+        return self._tokens
 
     @property
     def running(self) -> bool:
@@ -105,7 +111,8 @@ class TurnFold:
     def _add_delta(self, event: Delta) -> None:
         """The first token's characters are not counted, as the span of the rate begins with its stamp."""
         self._parts.append(event.text)
-        self._stamps.extend(event.t_ns)
+        begins = not self._stamps
+        self._add_stamps(event)
         characters = visible_characters(event.text)
         self._characters += characters
         if self._first_text_ns is None and self._stamps and event.text.strip():
@@ -114,20 +121,34 @@ class TurnFold:
         if not event.t_ns:
             return
         last = event.t_ns[-1]
-        if len(self._stamps) == event.n_tokens:
-            self._characters -= characters / event.n_tokens
+        if begins:
+            self._characters -= characters / len(event.t_ns)
         self._recent.append((last, event.n_tokens, characters))
         while self._recent and last - self._recent[0][0] > LIVE_WINDOW_NS:
             self._recent.popleft()
 
+    def _add_stamps(self, event: Delta) -> None:
+        """Note stamps, tokens and gaps; a gap counts as one between tokens when one token came at its end."""
+        each = event.tokens_per_stamp
+        for stamp in event.t_ns:
+            if not self._stamps:
+                self._first_tokens = each
+            elif each == 1:
+                gap = (stamp - self._stamps[-1]) / 1e6
+                self._gaps_ms.append(gap)
+                self._recent_gaps_ms.append(gap)
+            self._stamps.append(stamp)
+            self._tokens = None if each is None or self._tokens is None else self._tokens + each
+
     def live(self) -> LiveTurn:
         """Rates over the last two seconds, counts over the turn."""
-        gaps = self._sorted_gaps_ms(self._stamps[-512:])
+        gaps = sorted(self._recent_gaps_ms)
         tps = cps = None
         if len(self._recent) > 1:
             span = (self._recent[-1][0] - self._recent[0][0]) / NS
             if span > 0:
-                tps = sum(n for _, n, _ in list(self._recent)[1:]) / span
+                counts = [n for _, n, _ in list(self._recent)[1:] if n is not None]
+                tps = sum(counts) / span if len(counts) == len(self._recent) - 1 else None
                 cps = sum(c for _, _, c in list(self._recent)[1:]) / span
         progress = self._prefill[1] if self._prefill else None
         return LiveTurn(
@@ -174,6 +195,7 @@ class TurnFold:
             kv_known=self.timings.kv_bytes is not None,
             prompt_cached=self._whole_prompt_cached(),
             loaded_now=load_s is not None,
+            several_chunks=len(self._stamps) > 1,
         )
         why = reasons([key for key, value in values.items() if value is None], around)
         sources: dict[str, Source] = {key: self._source_of(key) for key, value in values.items() if value is not None}
@@ -181,7 +203,7 @@ class TurnFold:
 
     def _own_values(self, load_s: float | None) -> Values:
         """What the events alone tell."""
-        gaps = self._sorted_gaps_ms(self._stamps)
+        gaps = sorted(self._gaps_ms)
         span = self._decode_span_s()
         completion = self.timings.completion_tokens
         return {
@@ -191,7 +213,7 @@ class TurnFold:
             "prefill_tps": self._prefill_tps(),
             "ttft_s": self._ttft_s(),
             "completion_tokens": self.completion_tokens if completion is None else completion,
-            "decode_tps": (len(self._stamps) - 1) / span if span else None,
+            "decode_tps": self._decode_tps(),
             "decode_cps": self._characters / span if span else None,
             "itl_p50_ms": percentile(gaps, 0.5),
             "itl_p95_ms": percentile(gaps, 0.95),
@@ -207,7 +229,33 @@ class TurnFold:
         if key == "bandwidth_fraction" or (key in {"energy_j", "j_per_token"} and self._is_short()):
             return "estimated"
         counted_by_engine = {"prompt_tokens", "cached_tokens", "completion_tokens", "prefill_tps", "kv_bytes"}
-        return self.timings.source if key in counted_by_engine else "measured"
+        if key == "decode_tps" and self.timings.decode_ns is None:
+            return "measured" if self._one_token_a_chunk() else "estimated"
+        return self.timings.source if key in counted_by_engine | {"decode_tps"} else "measured"
+
+    def _decode_tps(self) -> float | None:
+        """By the engine's clock where it tells; else by our stamps.
+
+        Where chunks came without a count, the tokens of the whole answer are taken as spread evenly over them: of n
+        tokens in c chunks, n (c - 1) / c came after the first one. With a token a chunk that is n - 1.
+        """
+        total = self.timings.completion_tokens
+        if self.timings.decode_ns is not None:
+            return (
+                (total - 1) / (self.timings.decode_ns / NS) if total and total > 1 and self.timings.decode_ns else None
+            )
+        span = self._decode_span_s()
+        if span is None:
+            return None
+        if self._tokens is not None and self._first_tokens is not None:
+            return (self._tokens - self._first_tokens) / span
+        chunks = len(self._stamps)
+        return None if total is None else total * (chunks - 1) / chunks / span
+
+    def _one_token_a_chunk(self) -> bool:
+        """Whether tokens were counted as they came, or were as many as the chunks; an end token brings no chunk."""
+        total = self.timings.completion_tokens
+        return self._tokens is not None or (total is not None and 0 <= total - len(self._stamps) <= 1)
 
     def _is_short(self) -> bool:
         return self._ended_ns is not None and self._ended_ns - self.submitted_ns < SHORT_TURN_NS
@@ -249,7 +297,7 @@ class TurnFold:
         if self.timings.context_used is not None:
             return self.timings.context_used
         done = self._prefill[1].done if self._prefill and not self._stamps else self._prompt_tokens
-        return None if done is None else done + self.completion_tokens
+        return None if done is None or self.completion_tokens is None else done + self.completion_tokens
 
     def _bandwidth_fraction(self, model: LoadedModel, tps: object, bandwidth: float | None) -> float | None:
         read = model.weights_read_per_token_bytes
@@ -265,10 +313,6 @@ class TurnFold:
             return {"energy_j": None, "j_per_token": None}
         joules = (after - start) / 1000
         return {"energy_j": joules, "j_per_token": joules / self.completion_tokens if self.completion_tokens else None}
-
-    @staticmethod
-    def _sorted_gaps_ms(stamps: Sequence[int]) -> list[float]:
-        return sorted((b - a) / 1e6 for a, b in pairwise(stamps))
 
     def _whole_prompt_cached(self) -> bool:
         return self._prompt_tokens is not None and self._prompt_tokens == self._cached_tokens

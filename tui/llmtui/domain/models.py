@@ -4,24 +4,26 @@ from typing import Literal
 
 import msgspec
 
-ModelSource = Literal["demo", "file", "folder", "lmstudio", "huggingface", "llama.cpp", "webui", "ollama"]
-"""Where a model was found: it comes along, a typed path, a model folder, or another program's files."""
+ModelSource = Literal["demo", "file", "folder", "lmstudio", "huggingface", "llama.cpp", "webui", "ollama", "server"]
+"""Where a model was found: it comes along, a typed path, a model folder, another program's files, or a server."""
 ModelKind = Literal["model", "adapter"]
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A model as listed, read from its header only.
+    """A model as listed: read from its file's header only, or named by a server.
 
     Attributes:
         name: what the user types; unique in a listing.
-        path: the file, or the first part of a split model.
-        parts: all files of the model, `path` first; empty when none is there.
+        path: the file, or the first part of a split model; of a server's model its URL, `#` and the id.
+        parts: all files of the model, `path` first; empty when none is there, and for a server's.
         kind: `adapter` is a LoRA adapter, which changes a model and cannot answer by itself.
-        size_bytes: of all parts on disk.
+        size_bytes: of all parts on disk; None where a server does not say.
         parameters: sum of the elements of all tensors.
         quantisation: as the file type says, e.g. `Q4_K_M`.
         trained_context: tokens the model was trained on.
-        problem: why it cannot be loaded, when the header already says so.
+        problem: why it cannot be loaded, when the header already says so, or the server that was asked.
+        server: where it is served: a configured server's name, else a URL; None for files.
+        served_id: what the server calls it; None takes the only one it has.
     """
 
     name: str
@@ -29,7 +31,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[str, ...]
     source: ModelSource
     kind: ModelKind = "model"
-    size_bytes: int
+    size_bytes: int | None
     modified_ns: int
     title: str | None = None
     architecture: str | None = None
@@ -37,6 +39,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     quantisation: str | None = None
     trained_context: int | None = None
     problem: str | None = None
+    server: str | None = None
+    served_id: str | None = None
 
 
 class OllamaExtras(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,14 +78,14 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: as the user chose it.
         description: the engine's one line, e.g. `qwen2 0.5B Q4_0`.
-        engine: `llama.cpp`, `scripted`, later `ollama` and `openai`.
+        engine: `llama.cpp`, `scripted`, `openai`.
         engine_build: version of the engine, for the manifest.
-        context_size: tokens one slot may hold.
+        context_size: tokens one slot may hold; None where a server does not say.
         trained_context: tokens the model was trained on.
         load_s: model load and context creation, without any prefill.
         weights_read_per_token_bytes: bytes of weights a decode step reads; for `bandwidth_fraction`.
         kv_bytes_per_token: growth of the KV cache a token; 0 for recurrent models.
-        template_source: `model`, or `fallback: …` with the reason in words.
+        template_source: `model`, `server`, or `fallback: …` with the reason in words.
         template_sha256: of the template's text.
         vocabulary_size: number of tokens.
         pid: of the process that holds the model; None for servers.
@@ -89,6 +93,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
         gpu_layers: layers offloaded to a GPU, 0 when the model runs on the processor; None where unknown.
         fingerprint: sha256 over the file's size and evenly spaced samples of its bytes; tells quantisations and
             fine-tunes apart without reading gigabytes.
+        served_by: the kind of server, e.g. `llama-server`, or its address; None in a process of our own.
         recurrent: the state has a fixed size, so no prefix of it can be cut.
     """
 
@@ -96,7 +101,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     engine: str
     engine_build: str
-    context_size: int
+    context_size: int | None
     trained_context: int | None = None
     architecture: str | None = None
     quantisation: str | None = None
@@ -112,4 +117,5 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     gpu_layers: int | None = None
     path: str | None = None
     fingerprint: str | None = None
+    served_by: str | None = None
     recurrent: bool = False

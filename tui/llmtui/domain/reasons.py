@@ -10,7 +10,7 @@ from llmtui.domain.models import LoadedModel
 _UNREPORTED = "the engine does not report it"
 _TOO_SHORT = "fewer than two tokens were generated"
 _IN_SERVER = "the model runs in a server's process"
-_OF_DECODE = ("decode_tps", "decode_cps", "itl_p50_ms", "itl_p95_ms", "itl_p99_ms", "itl_max_ms")
+_OF_GAPS = ("itl_p50_ms", "itl_p95_ms", "itl_p99_ms", "itl_max_ms")
 _OF_PROCESS = ("rss_anon_bytes", "rss_file_bytes", "rss_peak_bytes")
 _OF_DEVICE = ("gpu_bytes", "gpu_util", "gpu_power_w", "energy_j", "j_per_token")
 
@@ -23,6 +23,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
         kv_known: the engine told the size of the KV cache.
         prompt_cached: the whole prompt was in the KV cache.
         loaded_now: this turn loaded the model.
+        several_chunks: text came more than once, so that a rate or gap that is unknown lacks a count, not time.
     """
 
     model: LoadedModel
@@ -31,16 +32,20 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     kv_known: bool
     prompt_cached: bool
     loaded_now: bool
+    several_chunks: bool
 
 
 def reasons(unknown: Iterable[str], around: Circumstances) -> dict[str, str]:
     """One reason for each metric of `unknown`."""
-    in_server = around.model.pid is None
+    in_server, chunks = around.model.pid is None, around.several_chunks
     known = {
         "load_s": _UNREPORTED if around.loaded_now else "the model was loaded already",
         "prefill_tps": "the whole prompt was cached" if around.prompt_cached else _UNREPORTED,
         "ttft_s": "no visible text was generated",
-        **dict.fromkeys(_OF_DECODE, _TOO_SHORT),
+        "decode_tps": "the server sends chunks and does not count their tokens" if chunks else _TOO_SHORT,
+        "decode_cps": _TOO_SHORT,
+        "completion_tokens": "the server does not count the tokens it sends",
+        **dict.fromkeys(_OF_GAPS, "the server sends chunks, not single tokens" if chunks else _TOO_SHORT),
         **dict.fromkeys(_OF_PROCESS, _IN_SERVER if in_server else "the system does not report it"),
         **dict.fromkeys(_OF_DEVICE, _device(around)),
         "bandwidth_fraction": _bandwidth(around),

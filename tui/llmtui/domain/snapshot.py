@@ -41,6 +41,7 @@ class ProfilerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         rss_anon_bytes: KV, compute buffers and repacked weights of the model's process.
         rss_file_bytes: its mapped weights.
         cpu_percent: of the whole machine, 0 to 100.
+        served: the model runs in a server's process, whose memory nobody here can see.
         rows: the finished turns, oldest first.
     """
 
@@ -65,6 +66,7 @@ class ProfilerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
     cpu_percent: float | None = None
     gpu: GpuReading = GpuReading()
+    served: bool = False
     rows: tuple[TurnRow, ...] = ()
 
     @property
@@ -115,13 +117,14 @@ def build_snapshot(
         rss_file_bytes=host.process.rss_file_bytes if has_process else None,
         cpu_percent=host.cpu_percent,
         gpu=host.gpu,
+        served=loaded is not None and loaded.served_by is not None,
         rows=tuple(_row(number, turn) for number, turn in enumerate(turns, start=1)),
     )
 
 
 def _phase(live: LiveTurn | None, loaded: LoadedModel | None, *, loading: bool) -> Phase:
     if live is not None:
-        return "decode" if live.completion_tokens else "prefill"
+        return "prefill" if live.completion_tokens == 0 else "decode"
     if loading:
         return "loading"
     return "idle" if loaded else "empty"
@@ -132,7 +135,7 @@ def _with_turn(live: LiveTurn | None, last: TurnMetrics | None) -> ProfilerSnaps
         context = live.context_used
         if context is None and last is not None:
             context = last.context_used
-        prefilling = not live.completion_tokens
+        prefilling = live.completion_tokens == 0
         return ProfilerSnapshot(
             decode_tps=live.decode_tps,
             decode_cps=live.decode_cps,

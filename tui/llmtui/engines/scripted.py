@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 import time
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from itertools import cycle
@@ -122,7 +123,7 @@ class ScriptedEngine:
         text = ""
         stopped = self._running[request.id] = asyncio.Event()
         try:
-            async for event in play.events(self._granted.context_size, stopped):
+            async for event in play.events(self._granted.context_size or sys.maxsize, stopped):
                 if self._gone is not None:
                     yield self._gone
                     return

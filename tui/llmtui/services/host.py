@@ -125,6 +125,8 @@ class ModelHost:
             await engine.close()
 
     def _fits_beside(self, info: ModelInfo) -> bool:
+        if info.size_bytes is None or info.server is not None:
+            return True
         free = self._free_memory()
         return free is None or info.size_bytes * 1.2 + MARGIN_BYTES < free
 

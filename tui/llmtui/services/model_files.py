@@ -182,8 +182,14 @@ def details(info: ModelInfo, ollama: OllamaExtras | None = None) -> ModelDetails
     """Everything the headers of a model say, with what its manifest says.
 
     Raises:
-        ModelError: the files cannot be read (any more).
+        ModelError: the files cannot be read (any more), or are a server's.
     """
+    if info.server is not None:
+        raise ModelError(
+            "A server does not show its model's file",
+            cause=visible_line(info.path),
+            remedy="`llmtui models` lists what the server tells; the file is shown where it lies",
+        )
     headers = [read_header(part) for part in info.parts]
     head = headers[0]
     metadata: dict[str, str | int | float | bool] = {}

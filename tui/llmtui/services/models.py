@@ -11,6 +11,7 @@ from llmtui.domain.text import visible_line
 from llmtui.errors import ModelError, UsageError
 from llmtui.services.discovery import OLLAMA, Candidate, candidates
 from llmtui.services.model_files import ModelDetails, describe, details, inspect, model_name, sibling_parts
+from llmtui.services.servers import served_model
 from llmtui.store.config import Config
 from llmtui.store.gguf import folder_error
 from llmtui.store.header_cache import HeaderCache
@@ -74,7 +75,7 @@ class Catalogue:
         return [info for info in self.scan() if info.kind == "model"]
 
     def resolve(self, spec: str | None = None) -> ModelInfo:
-        """The model that is meant by `demo`, a path, a name, `ollama/NAME:TAG`, or the beginning of one name.
+        """The model that is meant by `demo`, a path, a name or the beginning of one, `ollama/NAME:TAG`, `SERVER/ID`, a URL.
 
         Args:
             spec: None takes the configured default, or `demo`.
@@ -82,6 +83,8 @@ class Catalogue:
         Raises:
             UsageError: nothing, or more than one model, has that name; the near matches are listed.
             ModelError: the file is missing, damaged, or no model.
+
+        A server's model is taken at its word: whether the server is there shows when it is loaded.
         """
         spec = spec or self.default
         if spec == DEMO:
@@ -91,13 +94,16 @@ class Catalogue:
         looks_like_path = not of_ollama and (os.sep in spec or spec.lower().endswith(".gguf"))
         if _is_file(path) or (looks_like_path and _is_dir(path)):
             return _resolve_path(path)
+        served = served_model(spec, self._config.servers)
+        if served is not None:
+            return served
         found = candidates(self.places, taken=DEMO)
         chosen = _named(spec, found, self._is_model)
         if chosen is not None:
             return _resolve_candidate(chosen, spec)
         if looks_like_path or _is_dir(path):
             return _resolve_path(path)
-        names = [DEMO, *(name for candidate in found for name in candidate.names)]
+        names = [DEMO, *(name for candidate in found for name in candidate.names), *self._config.servers]
         raise _unknown(spec, names, [place for place in self.places if (place.source == "ollama") == of_ollama])
 
     def details(self, info: ModelInfo) -> ModelDetails:

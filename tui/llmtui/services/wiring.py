@@ -1,13 +1,17 @@
 """The one place where the parts are put together."""
 
 import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from urllib.parse import urlsplit
 
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.quantities import count
-from llmtui.domain.settings import Runtime
+from llmtui.domain.settings import Runtime, Server
 from llmtui.engines.base import Engine
 from llmtui.services.host import ModelHost
 from llmtui.services.models import Catalogue
+from llmtui.services.servers import server_of
 from llmtui.store.config import Config
 from llmtui.store.paths import Folders
 
@@ -32,8 +36,18 @@ def build(config: Config, folders: Folders) -> Services:
         config=config,
         folders=folders,
         catalogue=Catalogue(folders, config),
-        host=ModelHost(open_llama, config.runtime),
+        host=ModelHost(partial(open_engine, config.servers), config.runtime),
     )
+
+
+def open_engine(servers: Mapping[str, Server], info: ModelInfo, runtime: Runtime) -> Engine:
+    """The engine that fits a model; not loaded yet."""
+    if info.server is None:
+        return open_llama(info, runtime)
+    from llmtui.engines.openai.client import OpenAIEngine  # noqa: PLC0415 - only for a server's model
+
+    named = info.server if info.server in servers else urlsplit(info.server).netloc
+    return OpenAIEngine(info.name, server_of(info, servers), named, info.served_id)
 
 
 def open_llama(info: ModelInfo, runtime: Runtime) -> Engine:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.settings import Runtime, Sampling, Server
 from llmtui.errors import ConfigError
 from llmtui.store.files import read_regular
 from llmtui.store.paths import Folders
@@ -16,6 +16,7 @@ from llmtui.store.paths import Folders
 Discovery = Literal["lmstudio", "huggingface", "llama.cpp", "ollama"]
 DISCOVERIES: tuple[Discovery, ...] = ("lmstudio", "huggingface", "llama.cpp", "ollama")
 """Programs that keep model files in places of their own."""
+_SERVER_NAME = re.compile(r"\w[\w.-]*")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -32,6 +33,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         sampling: defaults of a turn.
         runtime: defaults of a load.
         system: system message of a new chat.
+        servers: name to server; the name stands before the `/` of its models.
     """
 
     model_folders: tuple[str, ...] = ("./models",)
@@ -43,6 +45,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sampling: Sampling = Sampling()
     runtime: Runtime = Runtime()
     system: str | None = None
+    servers: dict[str, Server] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse names that could not be told from the rest of a model's name."""
+        for name in self.servers:
+            if not _SERVER_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} cannot name a server: use letters, digits, `.`, `_` and `-`")
 
 
 def load_config(folders: Folders) -> Config:
@@ -118,6 +127,8 @@ def _explained(path: Path, text: str, document: dict[str, Any], message: str) ->
     problem, _, place = message.partition(" - at ")
     keys = re.findall(r"[^.\[\]]+|\[[^\]]*\]", place.strip("`").removeprefix("$"))
     keys = [key for key in keys if not key.startswith("[")]
+    if keys[:1] == ["servers"]:
+        keys[1:1] = _wrong_server(document.get("servers"))
     if keys == ["keymap"] and isinstance(document.get("keymap"), dict):
         keys += [key for key, value in document["keymap"].items() if not isinstance(value, str)][:1]
     unknown = re.search(r"unknown field `(.+)`", problem)
@@ -135,6 +146,16 @@ def _explained(path: Path, text: str, document: dict[str, Any], message: str) ->
     return ConfigError("The configuration is not valid", cause=f"{where}: `{'.'.join(keys)}`: {problem}", remedy=remedy)
 
 
+def _wrong_server(servers: Any) -> list[str]:
+    """The name of the server that is not valid: msgspec does not tell the key of a table."""
+    for name, server in servers.items() if isinstance(servers, dict) else ():
+        try:
+            msgspec.convert(server, Server, strict=True)
+        except msgspec.ValidationError:
+            return [name]
+    return []
+
+
 def _toml_place(text: str, message: str) -> str:
     """`line 3, column 5: what`, from tomllib's `What (at line 3, column 5)`."""
     what, _, place = message.rstrip(")").rpartition(" (at ")
@@ -142,8 +163,8 @@ def _toml_place(text: str, message: str) -> str:
 
 
 def _fields_at(keys: list[str]) -> tuple[str, ...]:
-    holder = {"sampling": Sampling, "runtime": Runtime}.get(keys[0], Config) if keys else Config
-    return tuple(msgspec.structs.asdict(holder()))
+    holder = {"sampling": Sampling, "runtime": Runtime, "servers": Server}.get(keys[0], Config) if keys else Config
+    return holder.__struct_fields__
 
 
 def _line_of(text: str, keys: list[str]) -> int | None:

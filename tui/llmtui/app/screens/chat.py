@@ -343,7 +343,9 @@ class ChatScreen(Screen[None]):
             if info is not None:
                 self.spawn(self.controller.load(info), "model")
 
-        self.app.push_screen(ModelPicker(self.controller.services.catalogue, self.controller.model), picked)
+        services = self.controller.services
+        picker = ModelPicker(services.catalogue, self.controller.model, services.config.servers)
+        self.app.push_screen(picker, picked)
 
     def action_open_history(self) -> None:
         """Reopen an earlier chat."""

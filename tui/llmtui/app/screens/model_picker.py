@@ -4,13 +4,14 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from llmtui.app import format as fmt
 from llmtui.app.screens.picker import PickerScreen
 from llmtui.app.widgets.table import Column, Row
 from llmtui.domain.models import ModelInfo
+from llmtui.domain.settings import Server
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
@@ -37,11 +38,15 @@ class ModelPicker(PickerScreen[ModelInfo]):
     Args:
         catalogue: finds and resolves models.
         current: the model that answers now; marked first.
+        servers: asked what they offer while the list is shown already.
     """
 
-    def __init__(self, catalogue: "Catalogue", current: ModelInfo | None) -> None:
+    def __init__(
+        self, catalogue: "Catalogue", current: ModelInfo | None, servers: Mapping[str, Server] | None = None
+    ) -> None:
         super().__init__("Models", "type to filter, or a path to a .gguf file", _COLUMNS)
         self._catalogue = catalogue
+        self._servers = servers or {}
         self._current = current
         self._models: list[ModelInfo] = []
         self._read: deque[ModelInfo] = deque()
@@ -61,12 +66,14 @@ class ModelPicker(PickerScreen[ModelInfo]):
         timer = self.set_interval(REFRESH_S, self._take_when_due)
         try:
             await asyncio.to_thread(self._scan)
+            self._take()
+            if self._servers:
+                await self._ask_servers()
         except LlmtuiError as error:
             self.remark(str(error), error=True)
             return
         finally:
             timer.stop()
-        self._take()
         self.remark(summary(self._models))
 
     def _scan(self) -> None:
@@ -94,6 +101,19 @@ class ModelPicker(PickerScreen[ModelInfo]):
         at = next((index for index, info in enumerate(self._models) if info.path == now), None)
         self.grow([model_row(info) for info in self._models], self._models, preferred=at)
         self.remark(f"reading … {len(self._models):,}")
+
+    async def _ask_servers(self) -> None:
+        """Add what the configured servers offer, each as it answers."""
+        from llmtui.services.servers import list_served  # noqa: PLC0415 - only where servers are configured
+
+        waiting = len(self._servers)
+        self.remark(_asking(waiting))
+        async for found in list_served(self._servers):
+            self._read.extend(found)
+            self._take()
+            waiting -= 1
+            if waiting:
+                self.remark(_asking(waiting))
 
     def typed(self, text: str) -> None:
         """Open a path that is not in the list."""
@@ -124,6 +144,10 @@ def model_row(info: ModelInfo) -> Row:
         fmt.name(part) for part in (info.name, info.title, info.architecture, info.quantisation, info.source) if part
     )
     return Row(cells, search, fmt.name(info.problem) if info.problem else None)
+
+
+def _asking(servers: int) -> str:
+    return f"asking {servers} server{'' if servers == 1 else 's'} …"
 
 
 def summary(models: Sequence[ModelInfo]) -> str:

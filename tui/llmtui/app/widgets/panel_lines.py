@@ -89,6 +89,8 @@ def _context(snap: ProfilerSnapshot, width: int) -> list[Line]:
 
 
 def _memory(snap: ProfilerSnapshot, width: int) -> list[Line]:
+    if snap.served:
+        return [_sized("memory", None, width), [("  in the server's process", "label")]]
     parts = snap.memory
     total = snap.rss_bytes if snap.rss_bytes is not None else parts.total_bytes
     named = [

@@ -1,0 +1,1 @@
+"""The OpenAI-compatible engine: any server that speaks that API, over HTTP."""

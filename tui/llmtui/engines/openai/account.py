@@ -1,0 +1,149 @@
+"""A server's chunks into our events, and into an account that says only what is known."""
+
+from collections.abc import Iterator
+
+from llmtui.domain.events import Delta, Finished, FinishReason, PrefillProgress, Timings, TurnEvent
+from llmtui.domain.settings import Sampling
+from llmtui.engines.openai.wire import Chunk, Piece, Progress, ServerTimings, Usage
+
+_MS = 1_000_000
+_THINK, _THOUGHT = "<think>\n", "\n</think>\n\n"
+
+
+class Account:
+    """What one answer has brought so far.
+
+    A chunk may hold any number of tokens. Where the server counts them as it goes (llama-server's timings, vLLM's
+    continuous usage) the count comes along; elsewhere a chunk's tokens stay unknown, and the usage at the end, if it
+    comes, tells the sum. llama-server's own clock also tells when each token was made, whatever the network did since.
+
+    Args:
+        sampling: of the turn.
+        seed: that was sent.
+        context_size: tokens; None where the server does not say.
+    """
+
+    def __init__(self, sampling: Sampling, seed: int, context_size: int | None) -> None:
+        self.finish_reason: str | None = None
+        self._sampling = sampling
+        self._seed = seed
+        self._context_size = context_size
+        self._usage: Usage | None = None
+        self._timings: ServerTimings | None = None
+        self._progress: Progress | None = None
+        self._counted: int | None = 0
+        self._anchor_ns: int | None = None
+        self._last_ns = 0
+        self._thinking = False
+
+    def take(self, chunk: Chunk, t_ns: int) -> Iterator[TurnEvent]:
+        """The events of a chunk that arrived at `t_ns`."""
+        if chunk.prompt_progress is not None:
+            self._progress = progress = chunk.prompt_progress
+            yield PrefillProgress(progress.processed, progress.total, progress.cache, t_ns)
+        self._usage = chunk.usage or self._usage
+        self._timings = chunk.timings or self._timings
+        text = ""
+        for choice in (chunk.choices or [])[:1]:
+            text = self._text_of(choice.delta or choice.message)
+            self.finish_reason = choice.finish_reason or self.finish_reason
+        delta = self._delta(text, chunk, t_ns)
+        if delta is not None:
+            yield delta
+
+    def finished(self, t_ns: int, reason: FinishReason | None = None) -> Finished:
+        """The end; without a `reason` the server's own."""
+        return Finished(reason or self._reason(), self.timings(), t_ns)
+
+    def timings(self) -> Timings:
+        """The account as far as the server has given it."""
+        prompt, cached = self._prompt_tokens(), self._cached_tokens()
+        completion = self._completion_tokens()
+        known = self._timings
+        timed = known is not None and known.prompt_n > 0 and known.prompt_ms > 0
+        decoded = known is not None and known.predicted_n > 1 and known.predicted_ms > 0
+        return Timings(
+            prompt_tokens=prompt,
+            cached_tokens=cached,
+            prefill_ns=round(known.prompt_ms * _MS) if known is not None and timed else None,
+            completion_tokens=completion,
+            decode_ns=round(known.predicted_ms * _MS) if known is not None and decoded else None,
+            context_used=None if prompt is None or not completion else prompt + completion - 1,
+            seed=self._seed,
+            source="engine",
+        )
+
+    def _delta(self, text: str, chunk: Chunk, t_ns: int) -> Delta | None:
+        new = self._new_tokens(chunk, text)
+        if new == 0:
+            return Delta(text, ()) if text else None
+        return Delta(text, (self._stamp(chunk, t_ns),), new)
+
+    def _new_tokens(self, chunk: Chunk, text: str) -> int | None:
+        """Tokens that this chunk brought; None when it brought text and nobody counted."""
+        total: int | None = None
+        if chunk.timings is not None:
+            total = chunk.timings.predicted_n
+        elif chunk.usage is not None:
+            total = chunk.usage.completion_tokens
+        if total is None or self._counted is None:
+            if text:
+                self._counted = None
+            return None if text else 0
+        new = max(0, total - self._counted)
+        self._counted += new
+        return new
+
+    def _stamp(self, chunk: Chunk, t_ns: int) -> int:
+        """When the chunk's last token was made: by the server's clock, never later than it arrived here."""
+        stamp = t_ns
+        if chunk.timings is not None:
+            made_ns = round(chunk.timings.predicted_ms * _MS)
+            if self._anchor_ns is None:
+                self._anchor_ns = t_ns - made_ns
+            stamp = min(t_ns, self._anchor_ns + made_ns)
+        self._last_ns = max(self._last_ns, stamp)
+        return self._last_ns
+
+    def _text_of(self, piece: Piece | None) -> str:
+        """A piece's text; thinking that a server parts from the answer is put back where the model had it."""
+        if piece is None:
+            return ""
+        content, thought, text = piece.content or "", piece.reasoning_content or piece.reasoning or "", ""
+        if thought:
+            text, self._thinking = thought if self._thinking else _THINK + thought, True
+        if content and self._thinking:
+            text, self._thinking = text + _THOUGHT, False
+        return text + content
+
+    def _prompt_tokens(self) -> int | None:
+        if self._usage is not None and self._usage.prompt_tokens:
+            return self._usage.prompt_tokens
+        if self._timings is not None and self._timings.cache_n is not None and self._timings.prompt_n:
+            return self._timings.prompt_n + self._timings.cache_n
+        return self._progress.total if self._progress is not None else None
+
+    def _cached_tokens(self) -> int | None:
+        details = self._usage.prompt_tokens_details if self._usage is not None else None
+        if details is not None and details.cached_tokens is not None:
+            return details.cached_tokens
+        if self._timings is not None and self._timings.cache_n is not None:
+            return self._timings.cache_n
+        return self._progress.cache if self._progress is not None else None
+
+    def _completion_tokens(self) -> int | None:
+        if self._usage is not None and self._usage.completion_tokens is not None:
+            return self._usage.completion_tokens
+        return self._counted
+
+    def _reason(self) -> FinishReason:
+        """`length` is ours when our limit was reached, else the context's, when that is known to be full."""
+        if self.finish_reason != "length":
+            return "stop"
+        prompt, completion = self._prompt_tokens(), self._completion_tokens()
+        limit = self._sampling.max_tokens
+        if completion is not None and limit is not None and completion >= limit:
+            return "length"
+        if self._context_size is None or prompt is None or completion is None:
+            return "length"
+        return "context_full" if prompt + completion >= self._context_size else "length"

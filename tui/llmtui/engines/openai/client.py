@@ -1,0 +1,266 @@
+"""The OpenAI-compatible engine: one model of one server."""
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+
+import msgspec
+
+from llmtui.domain.events import Failed, Finished, Loaded, LoadEvent, LoadProgress, TurnEvent
+from llmtui.domain.messages import ChatMessage
+from llmtui.domain.models import LoadedModel
+from llmtui.domain.settings import Server
+from llmtui.domain.text import visible_line, well_formed
+from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
+from llmtui.engines.openai.account import Account
+from llmtui.engines.openai.connection import Connection, Patience
+from llmtui.engines.openai.discovery import describe, find_model
+from llmtui.engines.openai.faults import malformed, reported
+from llmtui.engines.openai.sse import EventParser
+from llmtui.engines.openai.wire import LLAMA_SERVER, VLLM, Chunk, Rendered, Tokenised, chat_body
+from llmtui.errors import EngineError, LlmtuiError
+
+_DONE = b"[DONE]"
+_LOG_LINES = 50
+
+
+class OpenAIEngine:
+    """One model of a server that speaks the OpenAI-compatible API.
+
+    Args:
+        name: what the user calls the model.
+        server: where it is served.
+        server_name: what the user calls the server.
+        model: its id on the server; None takes the only one.
+        patience: time limits.
+    """
+
+    def __init__(
+        self, name: str, server: Server, server_name: str, model: str | None, *, patience: Patience | None = None
+    ) -> None:
+        self._name = name
+        self._server = server
+        self._server_name = server_name
+        self._model = model or ""
+        self._patience = patience
+        self._connection: Connection | None = None
+        self._loaded: LoadedModel | None = None
+        self._started = False
+        self._closed = False
+        self._turns: dict[str, _Turn] = {}
+        self._log: deque[str] = deque(maxlen=_LOG_LINES)
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """What the server says of the model; None before `load`."""
+        return self._loaded
+
+    @property
+    def alive(self) -> bool:
+        """Whether a turn can be sent; whether the server is there shows only then."""
+        return self._loaded is not None and not self._closed
+
+    def last_log(self) -> list[str]:
+        """The last errors, oldest first, safe to show."""
+        return list(self._log)
+
+    async def load(self) -> AsyncGenerator[LoadEvent]:
+        """Find the server and the model; the last event is `Loaded`.
+
+        Raises:
+            ModelError: the server has no such model.
+            EngineError: the server cannot be reached or refuses us.
+        """
+        if self._started:
+            raise EngineError("The model was loaded before", cause="an engine loads once", remedy="Open a new one.")
+        self._started = True
+        self._check_open()
+        yield LoadProgress(f"asking {visible_line(self._server_name)}", None)
+        self._check_open()
+        self._connection = connection = Connection(self._server, self._server_name, self._patience)
+        try:
+            found = await find_model(connection, self._model or None)
+            model = await describe(connection, found, self._name if self._model else self._full_name(found.id))
+        except (LlmtuiError, asyncio.CancelledError):
+            await self.close()
+            raise
+        self._check_open()
+        self._model, self._loaded = found.id, model
+        yield Loaded(model)
+
+    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
+        """Generate one turn. The last event is `Finished` or `Failed`; closing the iterator closes the connection."""
+        if not self.alive or self._loaded is None:
+            yield failure_of(not_loaded())
+            return
+        seed = request.sampling.seed
+        seed = secrets.randbelow(0x7FFFFFFF) if seed is None else seed
+        turn = _Turn(Account(request.sampling, seed, self._loaded.context_size))
+        self._turns[request.id] = turn
+        turn.task = asyncio.create_task(self._run(request, turn, seed))
+        turn.task.add_done_callback(turn.fell_over)
+        try:
+            while True:
+                event = await turn.events.get()
+                if isinstance(event, Finished | Failed):
+                    await turn.settle()
+                    yield event
+                    return
+                yield event
+        finally:
+            self._turns.pop(request.id, None)
+            await turn.settle()
+
+    async def cancel(self, request_id: str) -> None:
+        """Stop a turn by closing its connection; unknown ids are ignored."""
+        if turn := self._turns.get(request_id):
+            turn.end(turn.account.finished(time.perf_counter_ns(), "cancelled"))
+
+    async def count_prompt(self, messages: Sequence[ChatMessage]) -> int:
+        """Tokens of the rendered conversation, as the server counts them.
+
+        Raises:
+            EngineError: this server does not count, or is gone.
+        """
+        connection, kind = self._counting()
+        chat = [{"role": message.role, "content": well_formed(message.content)} for message in messages]
+        url = f"{connection.root}/tokenize"
+        if kind == VLLM:
+            body = {"model": self._model, "messages": chat, "add_generation_prompt": True}
+            return len((await connection.post(url, body, Tokenised, model=None)).tokens)
+        question = {"model": self._model, "messages": chat}
+        rendered = await connection.post(f"{connection.root}/apply-template", question, Rendered, model=None)
+        plain = {"model": self._model, "content": rendered.prompt, "add_special": True, "parse_special": True}
+        return len((await connection.post(url, plain, Tokenised, model=None)).tokens)
+
+    async def tokenise(self, text: str) -> list[int]:
+        """Token ids of a plain text.
+
+        Raises:
+            EngineError: this server does not tell, or is gone.
+        """
+        connection, kind = self._counting()
+        text = well_formed(text)
+        body: dict[str, object] = {"model": self._model}
+        if kind == VLLM:
+            body |= {"prompt": text, "add_special_tokens": False}
+        else:
+            body |= {"content": text, "add_special": False, "parse_special": True}
+        return (await connection.post(f"{connection.root}/tokenize", body, Tokenised, model=None)).tokens
+
+    async def close(self) -> None:
+        """Close every connection; a turn that still runs ends with `Failed`."""
+        self._closed = True
+        turns = list(self._turns.values())
+        for turn in turns:
+            turn.end(failure_of(not_loaded()))
+        for turn in turns:
+            await turn.settle()
+        if self._connection is not None:
+            await self._connection.close()
+
+    def _full_name(self, model: str) -> str:
+        """The name with the model's id, where the user left that to the server."""
+        return visible_line(f"{self._name}{'#' if '://' in self._name else '/'}{model}")
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise not_loaded()
+
+    def _counting(self) -> tuple[Connection, str]:
+        if not self.alive or self._connection is None or self._loaded is None:
+            raise not_loaded()
+        kind = self._loaded.served_by
+        if kind not in {LLAMA_SERVER, VLLM}:
+            raise EngineError(
+                f"{self._connection.name} does not count tokens", remedy="Go by the estimate, which is marked with ~."
+            )
+        return self._connection, kind
+
+    async def _run(self, request: GenerateRequest, turn: "_Turn", seed: int) -> None:
+        try:
+            await self._answer(request, turn, seed)
+        except LlmtuiError as error:
+            self._log.append(visible_line(str(error)))
+            turn.end(failure_of(error))
+
+    async def _answer(self, request: GenerateRequest, turn: "_Turn", seed: int) -> None:
+        connection, loaded = self._connection, self._loaded
+        if connection is None or loaded is None:
+            raise not_loaded()
+        body = chat_body(
+            request, self._model, kind=loaded.served_by or "", seed=seed, standard_only=self._server.standard_only
+        )
+        parser, whole, done = EventParser(), bytearray(), False
+        try:
+            async for data, events in connection.stream(f"{connection.api}/chat/completions", body, model=self._model):
+                now = time.perf_counter_ns()
+                if events:
+                    done = turn.take(parser.feed(data), now, connection.name) or done
+                else:
+                    whole += data
+            now = time.perf_counter_ns()
+            done = turn.take([bytes(whole)] if whole else parser.end(), now, connection.name) or done
+        except EngineError:
+            if turn.account.finish_reason is None and not done:
+                raise
+        if turn.account.finish_reason is None and not done:
+            raise EngineError(
+                f"{connection.name} stopped in the middle of the answer",
+                cause="the stream ended without an end marker",
+                remedy="What had come is kept. See whether the server still runs, then ask again.",
+            )
+        turn.end(turn.account.finished(time.perf_counter_ns()))
+
+
+class _Turn:
+    """A turn under way: its events, its account, and the task that reads the answer."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.events: asyncio.Queue[TurnEvent] = asyncio.Queue()
+        self.task: asyncio.Task[None] | None = None
+        self._ended = False
+
+    def take(self, payloads: Sequence[bytes], t_ns: int, where: str) -> bool:
+        """Pass on the events of chunks that arrived together; whether the end marker was among them.
+
+        Raises:
+            LlmtuiError: a chunk is not understood, or is the server's word that it failed.
+        """
+        for data in payloads:
+            if data.strip() == _DONE:
+                return True
+            try:
+                chunk = msgspec.json.decode(data, type=Chunk, strict=False)
+            except (msgspec.DecodeError, RecursionError) as error:
+                raise malformed(data, where, str(error)) from error
+            if chunk.failure:
+                raise reported(chunk.failure, where)
+            for event in self.account.take(chunk, t_ns):
+                self.events.put_nowait(event)
+        return False
+
+    def end(self, event: Finished | Failed) -> None:
+        """Say how the turn ended, once, and stop reading."""
+        if self._ended:
+            return
+        self._ended = True
+        self.events.put_nowait(event)
+        if self.task is not None and self.task is not asyncio.current_task():
+            self.task.cancel()
+
+    def fell_over(self, task: asyncio.Task[None]) -> None:
+        """End the turn when its task ended by an exception that nobody foresaw, so that nobody waits for ever."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            problem = visible_line(f"{type(error).__name__}: {error}")
+            self.end(failure_of(EngineError("The engine failed", cause=problem, remedy="Ask again.")))
+
+    async def settle(self) -> None:
+        """Wait until nothing is read any more and the connection is closed."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.wait({self.task})

@@ -1,0 +1,179 @@
+"""HTTP to one server: its addresses, its key, time limits, and errors in our words."""
+
+import ipaddress
+import os
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from llmtui.domain.settings import Server
+from llmtui.domain.text import visible_line
+from llmtui.engines.openai.faults import malformed, status_error, transport_error
+from llmtui.errors import EngineError
+
+AnswerT = TypeVar("AnswerT")
+MAX_BODY = 16 << 20
+"""Bytes of an answer that is not streamed."""
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait for what, in seconds. A long prompt on a slow machine takes minutes before the first byte."""
+
+    connect_s: float = 5.0
+    question_s: float = 10.0
+    answer_s: float = 900.0
+
+
+class Connection:
+    """A client for one server; nothing is sent before the first request.
+
+    Args:
+        server: address, key, headers.
+        name: of the server, as the user knows it.
+        patience: time limits.
+
+    Raises:
+        EngineError: the key's variable is not set, or a file or proxy setting cannot be used.
+    """
+
+    def __init__(self, server: Server, name: str, patience: Patience | None = None) -> None:
+        self.name = visible_line(name)
+        self._server = server
+        self._patience = patience or Patience()
+        self.api = api_url(server.url)
+        self.root = self.api.removesuffix("/v1")
+        self._client = self._open()
+
+    async def get(self, url: str, answer: type[AnswerT]) -> AnswerT:
+        """Ask a question that changes nothing.
+
+        Raises:
+            LlmtuiError: whatever stands between us and the answer.
+        """
+        return await self._ask("GET", url, None, answer, None)
+
+    async def post(self, url: str, body: dict[str, Any], answer: type[AnswerT], *, model: str | None) -> AnswerT:
+        """Ask a question that has a body.
+
+        Raises:
+            LlmtuiError: whatever stands between us and the answer.
+        """
+        return await self._ask("POST", url, body, answer, model)
+
+    async def stream(self, url: str, body: dict[str, Any], *, model: str) -> AsyncIterator[tuple[bytes, bool]]:
+        """The bytes of an answer as they come, each with whether they are events; closing it closes the connection.
+
+        Raises:
+            LlmtuiError: whatever stands between us and the answer.
+        """
+        begun = False
+        try:
+            async with self._client.stream(
+                "POST", url, json=body, timeout=self._timeout(self._patience.answer_s)
+            ) as reply:
+                if reply.status_code != 200:
+                    raise self._refusal(reply.status_code, await _body(reply), model)
+                events = "json" not in reply.headers.get("content-type", "").partition(";")[0]
+                async for data in reply.aiter_bytes():
+                    begun = True
+                    yield data, events
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise transport_error(error, self.name, begun=begun) from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def _ask(
+        self, method: str, url: str, body: dict[str, Any] | None, answer: type[AnswerT], model: str | None
+    ) -> AnswerT:
+        try:
+            timeout = self._timeout(self._patience.question_s)
+            async with self._client.stream(method, url, json=body, timeout=timeout) as reply:
+                data = await _body(reply)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise transport_error(error, self.name) from error
+        if reply.status_code != 200:
+            raise self._refusal(reply.status_code, data, model)
+        try:
+            return msgspec.json.decode(data, type=answer, strict=False)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise malformed(data, self.name, str(error)) from error
+
+    def _refusal(self, status: int, body: bytes, model: str | None) -> Exception:
+        return status_error(status, body, self.name, key_env=self._server.key_env, model=model)
+
+    def _timeout(self, read_s: float) -> httpx.Timeout:
+        return httpx.Timeout(read_s, connect=self._patience.connect_s)
+
+    def _open(self) -> httpx.AsyncClient:
+        headers = {"Accept-Encoding": "identity", **self._server.headers, **self._key()}
+        secure = self.api.startswith("https")
+        try:
+            return httpx.AsyncClient(
+                headers=headers,
+                verify=_tls(self._server.verify) if secure else False,
+                trust_env=not is_loopback(self.api),
+                limits=httpx.Limits(max_keepalive_connections=0),  # llama-server closes some without saying so
+            )
+        except (ValueError, ImportError, OSError) as error:
+            raise EngineError(
+                f"The settings for {self.name} cannot be used",
+                cause=visible_line(str(error)),
+                remedy="Check `verify` in config.toml and the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
+            ) from error
+
+    def _key(self) -> dict[str, str]:
+        variable = self._server.key_env
+        if variable is None:
+            return {}
+        key = os.environ.get(variable, "").strip()
+        if not key or not key.isascii() or not key.isprintable():
+            raise EngineError(
+                f"There is no key for {self.name}",
+                cause=f"the environment variable {variable} is {'not usable' if key else 'not set'}",
+                remedy=f"Set it: export {variable}=…",
+            )
+        return {"Authorization": f"Bearer {key}"}
+
+
+def api_url(url: str) -> str:
+    """The URL of the API without a slash at its end; `/v1` where the URL names a host only."""
+    parts = urlsplit(url.partition("#")[0].rstrip("/"))
+    return parts._replace(path=parts.path or "/v1", query="").geturl()
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a server runs on this machine, where no proxy leads."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _tls(verify: bool | str) -> ssl.SSLContext | bool:  # noqa: FBT001 - as configured
+    """Trust what the system trusts, and httpx's own list, or the file that is named."""
+    if verify is False:
+        return False
+    if isinstance(verify, str):
+        return ssl.create_default_context(cafile=str(Path(verify).expanduser()))
+    import certifi  # noqa: PLC0415 - comes with httpx
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+async def _body(reply: httpx.Response) -> bytes:
+    data = bytearray()
+    async for piece in reply.aiter_bytes():
+        data += piece
+        if len(data) > MAX_BODY:
+            break
+    return bytes(data)

@@ -1,0 +1,167 @@
+"""What can go wrong between us and a server, in words: what, why, and what to do."""
+
+import re
+import ssl
+from typing import Any
+
+import httpx
+import msgspec
+
+from llmtui.domain.text import visible_line
+from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError
+
+_CONTEXT = re.compile(
+    r"context (length|size|window)|exceed_context|context_length_exceeded|too many tokens", re.IGNORECASE
+)
+_SHOWN = 300
+_STATUS = {
+    404: ("does not know the route", "Check the URL; it often ends in /v1."),
+    429: ("is asked too often", "Wait a moment, then ask again."),
+    503: ("is not ready", "It may still be loading the model: wait, then try again."),
+    5: ("failed", "Look into the server's log, then ask again."),
+    3: ("sends us elsewhere", "Use the final address as the server's URL."),
+    4: (
+        "refuses the request",
+        "If it names an option, set `standard_only = true` for this server in config.toml; else see its log.",
+    ),
+}
+"""What an HTTP status means, by itself or by its first digit, and what to do about it."""
+
+
+def transport_error(error: Exception, where: str, *, begun: bool = False) -> EngineError:
+    """An error of the network.
+
+    Args:
+        error: as httpx raised it.
+        where: the server, as the user knows it.
+        begun: part of an answer had come.
+    """
+    detail = visible_line(str(error))[:_SHOWN] or type(error).__name__
+    if _is_certificate(error):
+        return EngineError(
+            f"The certificate of {where} is not trusted",
+            cause=detail,
+            remedy="Name its authority's file as `verify` in config.toml, or set `verify = false` for your own server.",
+        )
+    if isinstance(error, httpx.ProxyError):
+        return EngineError(
+            f"The proxy refused the way to {where}",
+            cause=detail,
+            remedy="Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY.",
+        )
+    if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
+        return EngineError(
+            f"{where} cannot be reached",
+            cause=detail,
+            remedy="Start the server, or correct its address; then try again.",
+        )
+    if isinstance(error, httpx.TimeoutException):
+        return EngineError(
+            f"{where} has fallen silent",
+            cause=detail if detail != type(error).__name__ else "nothing came for too long",
+            remedy="See what the server is doing, then ask again.",
+        )
+    if begun:
+        return EngineError(
+            f"The connection to {where} broke in the middle of the answer",
+            cause=detail,
+            remedy="What had come is kept. See whether the server still runs, then ask again.",
+        )
+    return EngineError(
+        f"{where} did not answer as a web server does", cause=detail, remedy="Check address and port, then try again."
+    )
+
+
+def status_error(status: int, body: bytes, where: str, *, key_env: str | None, model: str | None) -> LlmtuiError:
+    """An HTTP status other than success, with what the server says of it.
+
+    Args:
+        status: of the response.
+        body: of the response, JSON or not.
+        where: the server, as the user knows it.
+        key_env: the variable that holds the key; None when none was sent.
+        model: the id that was asked for; None when it was no matter of a model.
+    """
+    said = server_message(body)
+    cause = f"HTTP {status}" + (f": {said}" if said else "")
+    if _CONTEXT.search(said + body[:2000].decode(errors="replace")) and status in {400, 413, 422}:
+        return ContextError(
+            "The prompt is longer than the context",
+            cause=_context_cause(body) or cause,
+            remedy="Shorten the message, start a new chat, or serve the model with a larger context.",
+        )
+    if status in {401, 403}:
+        key = (
+            f"See what is in ${key_env}." if key_env else "Name the variable that holds it as `key_env` in config.toml."
+        )
+        return EngineError(f"{where} {'refuses the key' if key_env else 'wants a key'}", cause=cause, remedy=key)
+    if status == 404 and model is not None:
+        return ModelError(
+            f"{where} does not know the model or the route",
+            cause=f"{cause}; asked for {visible_line(model)!r}",
+            remedy="Choose one from `llmtui models`, and check that the URL ends as the server wants it, often in /v1.",
+        )
+    title, remedy = _STATUS.get(status) or _STATUS.get(status // 100, _STATUS[4])
+    return EngineError(f"{where} {title}", cause=cause, remedy=remedy)
+
+
+def malformed(data: bytes, where: str, why: str) -> EngineError:
+    """Something that should have been JSON of a known form."""
+    shown = visible_line(data[:120].decode(errors="replace"))
+    return EngineError(
+        f"{where} sent something that is not part of this API",
+        cause=f"{visible_line(why)[:_SHOWN]}: {shown}",
+        remedy="Check that the URL is that of an OpenAI-compatible server; it often ends in /v1.",
+    )
+
+
+def reported(error: Any, where: str) -> LlmtuiError:
+    """An error that came inside a stream that had begun well."""
+    body = msgspec.json.encode({"error": error})
+    found = status_error(_code(error), body, where, key_env=None, model=None)
+    return (
+        found
+        if isinstance(found, ContextError)
+        else EngineError(
+            f"{where} failed in the middle of the answer",
+            cause=server_message(body),
+            remedy="What had come is kept. Look into the server's log, then ask again.",
+        )
+    )
+
+
+def server_message(body: bytes) -> str:
+    """What a server says in the body of an error, on one line and safe to show; empty when it says nothing."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        text = re.sub(r"<[^>]*>", " ", body[:4000].decode(errors="replace"))
+        return visible_line(text)[:_SHOWN]
+    for key in ("error", "message", "detail"):
+        if isinstance(found, dict) and found.get(key):
+            found = found[key]
+    return visible_line(found if isinstance(found, str) else msgspec.json.encode(found).decode())[:_SHOWN]
+
+
+def _code(error: Any) -> int:
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, int) else 500
+
+
+def _context_cause(body: bytes) -> str | None:
+    """Both numbers, where llama-server gives them."""
+    try:
+        error = msgspec.json.decode(body).get("error")
+        return (
+            f"{error['n_prompt_tokens']:,} tokens of prompt; the context holds {error['n_ctx']:,}, the answer included"
+        )
+    except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _is_certificate(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,188 @@
+"""What goes to a server and what comes back, as values. Everything a server may leave out is optional."""
+
+from typing import Any
+
+import msgspec
+
+from llmtui.domain.settings import Sampling
+from llmtui.domain.text import well_formed
+from llmtui.engines.base import GenerateRequest
+
+LLAMA_SERVER, VLLM = "llama-server", "vLLM"
+OWNERS = {
+    "llamacpp": LLAMA_SERVER,
+    "vllm": VLLM,
+    "organization_owner": "LM Studio",
+    "library": "Ollama",
+    "fastchat": "FastChat",
+}
+"""Who serves, by the `owned_by` of its list of models."""
+
+
+class Piece(msgspec.Struct):
+    """Text of an answer; thinking comes under either of two names."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+
+
+class Choice(msgspec.Struct):
+    """One answer; `message` instead of `delta` from a server that does not stream."""
+
+    delta: Piece | None = None
+    message: Piece | None = None
+    finish_reason: str | None = None
+
+
+class PromptDetails(msgspec.Struct):
+    """How much of the prompt was cached."""
+
+    cached_tokens: int | None = None
+
+
+class Usage(msgspec.Struct):
+    """Tokens counted by the server."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: PromptDetails | None = None
+
+
+class ServerTimings(msgspec.Struct):
+    """llama-server's account: evaluated prompt tokens, cached ones, generated ones, milliseconds of both phases."""
+
+    prompt_n: int = 0
+    prompt_ms: float = 0.0
+    predicted_n: int = 0
+    predicted_ms: float = 0.0
+    cache_n: int | None = None
+
+
+class Progress(msgspec.Struct):
+    """llama-server's account of a prompt being evaluated, in tokens."""
+
+    total: int = 0
+    cache: int = 0
+    processed: int = 0
+
+
+class Chunk(msgspec.Struct):
+    """One event of a streamed answer; FastChat tells of an error by `error_code` and `text`."""
+
+    choices: list[Choice] | None = None
+    usage: Usage | None = None
+    timings: ServerTimings | None = None
+    prompt_progress: Progress | None = None
+    error: Any = None
+    error_code: int = 0
+    text: str | None = None
+
+    @property
+    def failure(self) -> Any:
+        """What the server says went wrong; None when nothing did."""
+        return self.error or (self.text or f"error {self.error_code}" if self.error_code else None)
+
+
+class ModelMeta(msgspec.Struct):
+    """What llama-server adds to a model."""
+
+    n_ctx: int | None = None
+    n_ctx_train: int | None = None
+    n_params: int | None = None
+    n_vocab: int | None = None
+    size: int | None = None
+    ftype: str | None = None
+
+
+class ServedModel(msgspec.Struct):
+    """A row of `/v1/models`."""
+
+    id: str
+    owned_by: str | None = None
+    aliases: list[str] | None = None
+    meta: ModelMeta | None = None
+    max_model_len: int | None = None
+
+
+class ModelList(msgspec.Struct):
+    """The answer of `/v1/models`."""
+
+    data: list[ServedModel]
+
+
+class PropsSettings(msgspec.Struct):
+    """Of a slot."""
+
+    n_ctx: int | None = None
+
+
+class Props(msgspec.Struct):
+    """The answer of llama-server's `/props`."""
+
+    default_generation_settings: PropsSettings = msgspec.field(default_factory=PropsSettings)
+    chat_template: str | None = None
+    build_info: str | None = None
+    model_ftype: str | None = None
+
+
+class Rendered(msgspec.Struct):
+    """The answer of llama-server's `/apply-template`."""
+
+    prompt: str
+
+
+class Tokenised(msgspec.Struct):
+    """The answer of `/tokenize`."""
+
+    tokens: list[int]
+
+
+def chat_messages(request: GenerateRequest) -> list[dict[str, str]]:
+    """The conversation as the API takes it."""
+    return [{"role": message.role, "content": well_formed(message.content)} for message in request.messages]
+
+
+def chat_body(request: GenerateRequest, model: str, *, kind: str, seed: int, standard_only: bool) -> dict[str, Any]:
+    """The body of a chat request.
+
+    Args:
+        request: the turn.
+        model: its id on the server.
+        kind: of server, as in `OWNERS`; some are asked for more than others understand.
+        seed: for sampling.
+        standard_only: leave out what OpenAI's own API refuses.
+    """
+    sampling = request.sampling
+    options: dict[str, Any] = {"include_usage": True}
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": chat_messages(request),
+        "stream": True,
+        "stream_options": options,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": seed,
+    }
+    if sampling.max_tokens is not None:
+        body["max_tokens"] = sampling.max_tokens
+    if stops := [well_formed(stop) for stop in sampling.stop if stop]:
+        body["stop"] = stops
+    if kind == LLAMA_SERVER:
+        body |= {"timings_per_token": True, "return_progress": True, "reasoning_format": "none"}
+    if kind == VLLM:
+        options["continuous_usage_stats"] = True
+    return body if standard_only else body | _beyond_standard(sampling, kind)
+
+
+def _beyond_standard(sampling: Sampling, kind: str) -> dict[str, Any]:
+    """Options that local servers know, under the names of each family."""
+    top_k = -1 if kind == VLLM and sampling.top_k == 0 else sampling.top_k
+    more: dict[str, Any] = {"top_k": top_k, "min_p": sampling.min_p}
+    if sampling.repeat_penalty != 1:
+        more |= {"repeat_penalty": sampling.repeat_penalty, "repetition_penalty": sampling.repeat_penalty}
+    if kind == LLAMA_SERVER:
+        more["repeat_last_n"] = sampling.repeat_last_n
+    if sampling.ignore_eos:
+        more["ignore_eos"] = True
+    return more
