@@ -14,6 +14,7 @@ from llmtui.engines.llama.client import LlamaEngine
 from llmtui.engines.openai.client import OpenAIEngine
 from llmtui.errors import ModelError, UsageError
 from llmtui.services import servers as service
+from llmtui.services.model_files import details
 from llmtui.services.models import Catalogue
 from llmtui.services.servers import list_all_served, list_served, served_model, server_of
 from llmtui.services.wiring import open_engine
@@ -74,7 +75,7 @@ def test_the_catalogue_knows_servers_and_files_come_first(tmp_path: Path, monkey
     assert catalogue.resolve(None).served_id == "m"
     assert catalogue.resolve("http://h:1/v1#m").server == "http://h:1/v1"
     with pytest.raises(ModelError, match="does not show its model's file"):
-        catalogue.details(catalogue.resolve("box/m"))
+        details(catalogue.resolve("box/m"))
     with pytest.raises(UsageError, match="box"):
         catalogue.resolve("boks")
     (tmp_path / "box").mkdir()
