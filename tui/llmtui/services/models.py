@@ -75,7 +75,7 @@ class Catalogue:
         return [info for info in self.scan() if info.kind == "model"]
 
     def resolve(self, spec: str | None = None) -> ModelInfo:
-        """The model that is meant by `demo`, a path, a name or the beginning of one, `ollama/NAME:TAG`, `SERVER/ID`, a URL.
+        """The model meant by `demo`, a path, a name or the beginning of one, `ollama/NAME:TAG`, `SERVER/ID`, or a URL.
 
         Args:
             spec: None takes the configured default, or `demo`.
