@@ -279,7 +279,7 @@ async def test_a_notice_that_comes_meanwhile_stays_when_an_answer_ends_or_comes_
 
 
 async def test_an_engine_that_hangs_is_ended_and_the_keys_work_meanwhile(stage: Stage, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("llmtui.app.controller.STOP_S", 1.5)
+    monkeypatch.setattr("llmtui.app.turns.STOP_S", 1.5)
     stage.script = [answer("half" + "长" * 2000, delay_s=0.01)]
     async with stage.run() as screen:
         await screen.ask("first")

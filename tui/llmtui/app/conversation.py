@@ -1,0 +1,101 @@
+"""Which conversation the window holds: a new one, or one from the history, and how it comes onto the screen."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from llmtui.app import entries as build
+from llmtui.app.actions import Action
+from llmtui.app.notices import Notices
+from llmtui.app.view import ChatView
+from llmtui.domain.models import ModelInfo
+from llmtui.errors import LlmtuiError
+
+if TYPE_CHECKING:
+    from llmtui.services.session import ChatSession
+    from llmtui.services.wiring import Services
+
+
+class Conversation:
+    """The present conversation; none until the program is up.
+
+    Attributes:
+        session: the conversation with its file.
+
+    Args:
+        services: the parts of the program.
+        view: shows it.
+        notices: says what is missing of it.
+        actions: the registry with the user's keys, for the welcome.
+    """
+
+    def __init__(self, services: "Services", view: ChatView, notices: Notices, actions: Sequence[Action]) -> None:
+        self.session: ChatSession | None = None
+        self._services = services
+        self._view = view
+        self._notices = notices
+        self._actions = tuple(actions)
+
+    @property
+    def last_model(self) -> str | None:
+        """Name of the model that answered last."""
+        messages = self.session.messages if self.session else ()
+        return next((message.model for message in reversed(messages) if message.model), None)
+
+    @property
+    def last_answer(self) -> str | None:
+        """Text of the newest answer that ended."""
+        messages = self.session.messages if self.session else ()
+        return next((message.content for message in reversed(messages) if message.role == "assistant"), None)
+
+    def new_session(self) -> "ChatSession":
+        """An empty conversation, not shown yet."""
+        from llmtui.services.session import ChatSession  # noqa: PLC0415 - after the first paint
+
+        services, config = self._services, self._services.config
+        return ChatSession.new(services.host, services.folders, sampling=config.sampling, system=config.system)
+
+    async def past_session(self, path: Path) -> "ChatSession | LlmtuiError":
+        """A conversation from the history, not shown yet; or what stands in the way."""
+        from llmtui.services.session import ChatSession  # noqa: PLC0415 - after the first paint
+
+        services = self._services
+        try:
+            return await asyncio.to_thread(
+                ChatSession.reopen, services.host, services.folders, path, sampling=services.config.sampling
+            )
+        except LlmtuiError as error:
+            return error
+
+    async def adopt(self, session: "ChatSession", *, waiting: str | None = None) -> None:
+        """Put the conversation before away and show this one.
+
+        Args:
+            session: from here on the present one.
+            waiting: a question that waits for the model, shown behind it.
+        """
+        old, self.session = self.session, session
+        if old is not None:
+            await old.close()
+        self.show(self._services.host.info)
+        if waiting is not None:
+            self._notices.question(waiting)
+        if session.messages:
+            if session.damaged:
+                self._notices.damaged(session.damaged)
+            self._view.recall([message.content for message in session.messages if message.role == "user"])
+
+    def show(self, model: ModelInfo | None) -> None:
+        """Put the whole conversation on the screen, or the welcome when there is nothing in it yet."""
+        session = self.session
+        if session is None or not session.messages:
+            self._view.show_entries([build.welcome(model, self._actions)])
+        else:
+            self._view.show_entries(build.conversation(session.messages, session.turns))
+
+    def add_question(self, text: str) -> None:
+        """Show a question that is being sent, or that waits for the model."""
+        if self.session is None or not self.session.messages:
+            self._view.show_entries([])
+        self._notices.question(text)

@@ -1,0 +1,130 @@
+"""Answers on the screen: one at a time, from the first token to its summary line, stopped when the user wants."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+from llmtui.app import entries as build
+from llmtui.app import format as fmt
+from llmtui.app.notices import Notices
+from llmtui.app.view import ChatView
+from llmtui.domain.events import Failed, Finished, TurnEvent
+from llmtui.errors import EngineError, LlmtuiError
+
+if TYPE_CHECKING:
+    from llmtui.services.host import ModelHost
+    from llmtui.services.session import ChatSession
+
+CANCEL_AGAIN_S = 0.1
+STOP_S = 3.0
+"""An engine that does not end its turn in this time after it was asked to is ended by force."""
+TELL_S = 1.0
+
+
+class Turns:
+    """Runs an answer and shows it.
+
+    Args:
+        host: whose model answers.
+        view: shows what happens.
+        notices: shows what goes wrong.
+    """
+
+    def __init__(self, host: "ModelHost", view: ChatView, notices: Notices) -> None:
+        self._host = host
+        self._view = view
+        self._notices = notices
+        self._session: ChatSession | None = None
+        self._over = asyncio.Event()
+        self._over.set()
+        self._hung = False
+        self._warned: set[str] = set()
+
+    @property
+    def running(self) -> bool:
+        """Whether an answer is being generated."""
+        return not self._over.is_set()
+
+    def begin(self, session: "ChatSession", events: AsyncGenerator[TurnEvent]) -> None:
+        """Start an answer in the background.
+
+        Args:
+            session: the conversation.
+            events: from its `send` or `resend`.
+        """
+        self._session = session
+        self._over = asyncio.Event()
+        self._hung = False
+        self._view.spawn(self._follow(session, events), "turn")
+
+    async def stop(self, patience_s: float | None = None) -> None:
+        """Stop the running answer, if any, and wait until it is put away.
+
+        Asked again now and then: a turn that has just been spawned does not know yet that it can be cancelled. An
+        engine that hangs is ended by force; its answer then ends in an error, with what came of it.
+
+        Args:
+            patience_s: how long the engine may take; `STOP_S` when None.
+        """
+        patience_s = STOP_S if patience_s is None else patience_s
+        over, clock = self._over, asyncio.get_running_loop().time
+        began = clock()
+        told = patience_s <= TELL_S
+        while not over.is_set() and self._session is not None:
+            took = clock() - began
+            if took >= TELL_S and not told:
+                told = True
+                self._view.say("Still stopping: the model does not answer")
+            if took >= patience_s:
+                self._hung = True
+                await self._host.give_up()
+                await _set_within(over, STOP_S)
+                return
+            await self._session.cancel()
+            await _set_within(over, CANCEL_AGAIN_S)
+
+    async def _follow(self, session: "ChatSession", events: AsyncGenerator[TurnEvent]) -> None:
+        known = {message.id for message in session.messages}
+        failure: Failed | LlmtuiError | None = None
+        begins = 0
+        name = self._name
+        self._view.begin_answer(self._notices.new_id("answer"), name)
+        self._view.state_changed()
+        try:
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    if isinstance(event, Failed):
+                        failure = event
+                    elif isinstance(event, Finished):
+                        begins = event.timings.bos_count or 0
+        except LlmtuiError as error:
+            failure = error
+        finally:
+            self._over.set()
+            self._end(session, known)
+            if begins > 1 and name not in self._warned:
+                self._warned.add(name)
+                self._notices.two_begins(name)
+            if self._hung:
+                failure = EngineError("The model did not stop", cause="Its process hung and was ended", remedy="")
+            if failure is not None:
+                self._notices.error(failure)
+            self._view.state_changed()
+
+    def _end(self, session: "ChatSession", known: set[str]) -> None:
+        message = session.messages[-1] if session.messages else None
+        if message is None or message.role != "assistant" or message.id in known or not message.content:
+            self._view.end_answer(None)
+            return
+        turn = next((turn for turn in reversed(session.turns) if turn.message.id == message.id), None)
+        self._view.end_answer(build.message_entry(message, turn))
+
+    @property
+    def _name(self) -> str:
+        return fmt.name(self._host.info.name if self._host.info else "model")
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
