@@ -18,8 +18,9 @@ from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling, Server
 from llmtui.engines.base import GenerateRequest
+from llmtui.engines.http.access import Patience, is_loopback
 from llmtui.engines.openai.client import OpenAIEngine
-from llmtui.engines.openai.connection import Patience, api_url, is_loopback
+from llmtui.engines.openai.connection import api_url
 from llmtui.engines.openai.sse import MAX_LINE, EventParser
 from llmtui.errors import EngineError, LlmtuiError
 

@@ -1,6 +1,7 @@
 """The OpenAI-compatible engine: one model of one server."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import deque
@@ -8,16 +9,18 @@ from collections.abc import AsyncGenerator, Sequence
 
 import msgspec
 
-from llmtui.domain.events import Failed, Finished, Loaded, LoadEvent, LoadProgress, TurnEvent
+from llmtui.domain.events import Loaded, LoadEvent, LoadProgress, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Server
 from llmtui.domain.text import visible_line, well_formed
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
+from llmtui.engines.http.access import Patience
+from llmtui.engines.http.faults import malformed, reported
+from llmtui.engines.http.turn import ServedTurn
 from llmtui.engines.openai.account import Account
-from llmtui.engines.openai.connection import Connection, Patience
+from llmtui.engines.openai.connection import Connection
 from llmtui.engines.openai.discovery import describe, find_model
-from llmtui.engines.openai.faults import malformed, reported
 from llmtui.engines.openai.sse import EventParser
 from llmtui.engines.openai.wire import LLAMA_SERVER, VLLM, Chunk, Rendered, Tokenised, chat_body
 from llmtui.errors import EngineError, LlmtuiError
@@ -99,16 +102,11 @@ class OpenAIEngine:
         seed = secrets.randbelow(0x7FFFFFFF) if seed is None else seed
         turn = _Turn(Account(request.sampling, seed, self._loaded.context_size))
         self._turns[request.id] = turn
-        turn.task = asyncio.create_task(self._run(request, turn, seed))
-        turn.task.add_done_callback(turn.fell_over)
+        turn.begin(self._run(request, turn, seed))
         try:
-            while True:
-                event = await turn.events.get()
-                if isinstance(event, Finished | Failed):
-                    await turn.settle()
+            async with contextlib.aclosing(turn.until_end()) as events:
+                async for event in events:
                     yield event
-                    return
-                yield event
         finally:
             self._turns.pop(request.id, None)
             await turn.settle()
@@ -215,14 +213,12 @@ class OpenAIEngine:
         turn.end(turn.account.finished(time.perf_counter_ns()))
 
 
-class _Turn:
-    """A turn under way: its events, its account, and the task that reads the answer."""
+class _Turn(ServedTurn):
+    """A turn under way with its account."""
 
     def __init__(self, account: Account) -> None:
+        super().__init__()
         self.account = account
-        self.events: asyncio.Queue[TurnEvent] = asyncio.Queue()
-        self.task: asyncio.Task[None] | None = None
-        self._ended = False
 
     def take(self, payloads: Sequence[bytes], t_ns: int, where: str) -> bool:
         """Pass on the events of chunks that arrived together; whether the end marker was among them.
@@ -242,25 +238,3 @@ class _Turn:
             for event in self.account.take(chunk, t_ns):
                 self.events.put_nowait(event)
         return False
-
-    def end(self, event: Finished | Failed) -> None:
-        """Say how the turn ended, once, and stop reading."""
-        if self._ended:
-            return
-        self._ended = True
-        self.events.put_nowait(event)
-        if self.task is not None and self.task is not asyncio.current_task():
-            self.task.cancel()
-
-    def fell_over(self, task: asyncio.Task[None]) -> None:
-        """End the turn when its task ended by an exception that nobody foresaw, so that nobody waits for ever."""
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            problem = visible_line(f"{type(error).__name__}: {error}")
-            self.end(failure_of(EngineError("The engine failed", cause=problem, remedy="Ask again.")))
-
-    async def settle(self) -> None:
-        """Wait until nothing is read any more and the connection is closed."""
-        if self.task is not None:
-            self.task.cancel()
-            await asyncio.wait({self.task})

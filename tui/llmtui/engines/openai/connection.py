@@ -1,10 +1,6 @@
 """HTTP to one server: its addresses, its key, time limits, and errors in our words."""
 
-import ipaddress
-import os
-import ssl
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -13,20 +9,12 @@ import msgspec
 
 from llmtui.domain.settings import Server
 from llmtui.domain.text import visible_line
-from llmtui.engines.openai.faults import malformed, status_error, transport_error
-from llmtui.errors import EngineError
+from llmtui.engines.http.access import Patience, is_loopback, key_header, trusted, unusable_settings
+from llmtui.engines.http.faults import malformed, status_error, transport_error
 
 AnswerT = TypeVar("AnswerT")
 MAX_BODY = 16 << 20
 """Bytes of an answer that is not streamed."""
-
-
-class Patience(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait for what, in seconds. A long prompt on a slow machine takes minutes before the first byte."""
-
-    connect_s: float = 5.0
-    question_s: float = 10.0
-    answer_s: float = 900.0
 
 
 class Connection:
@@ -112,62 +100,23 @@ class Connection:
         return httpx.Timeout(read_s, connect=self._patience.connect_s)
 
     def _open(self) -> httpx.AsyncClient:
-        headers = {"Accept-Encoding": "identity", **self._server.headers, **self._key()}
+        headers = {"Accept-Encoding": "identity", **self._server.headers, **key_header(self._server.key_env, self.name)}
         secure = self.api.startswith("https")
         try:
             return httpx.AsyncClient(
                 headers=headers,
-                verify=_tls(self._server.verify) if secure else False,
+                verify=trusted(self._server.verify) if secure else False,
                 trust_env=not is_loopback(self.api),
                 limits=httpx.Limits(max_keepalive_connections=0),  # llama-server closes some without saying so
             )
         except (ValueError, ImportError, OSError) as error:
-            raise EngineError(
-                f"The settings for {self.name} cannot be used",
-                cause=visible_line(str(error)),
-                remedy="Check `verify` in config.toml and the variables HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
-            ) from error
-
-    def _key(self) -> dict[str, str]:
-        variable = self._server.key_env
-        if variable is None:
-            return {}
-        key = os.environ.get(variable, "").strip()
-        if not key or not key.isascii() or not key.isprintable():
-            raise EngineError(
-                f"There is no key for {self.name}",
-                cause=f"the environment variable {variable} is {'not usable' if key else 'not set'}",
-                remedy=f"Set it: export {variable}=…",
-            )
-        return {"Authorization": f"Bearer {key}"}
+            raise unusable_settings(self.name, error) from error
 
 
 def api_url(url: str) -> str:
     """The URL of the API without a slash at its end; `/v1` where the URL names a host only."""
     parts = urlsplit(url.partition("#")[0].rstrip("/"))
     return parts._replace(path=parts.path or "/v1", query="").geturl()
-
-
-def is_loopback(url: str) -> bool:
-    """Whether a server runs on this machine, where no proxy leads."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _tls(verify: bool | str) -> ssl.SSLContext | bool:  # noqa: FBT001 - as configured
-    """Trust what the system trusts, and httpx's own list, or the file that is named."""
-    if verify is False:
-        return False
-    if isinstance(verify, str):
-        return ssl.create_default_context(cafile=str(Path(verify).expanduser()))
-    import certifi  # noqa: PLC0415 - comes with httpx
-
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
 
 
 async def _body(reply: httpx.Response) -> bytes:
