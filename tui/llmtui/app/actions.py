@@ -113,6 +113,14 @@ ACTIONS: tuple[Action, ...] = (
         group="Model",
     ),
     Action(
+        id="show_operation",
+        key="f8",
+        label="progress",
+        help="Show the download or quantisation under way.",
+        group="Model",
+        scope="app",
+    ),
+    Action(
         id="toggle_profiler",
         key="f2",
         label="profiler",

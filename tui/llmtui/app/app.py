@@ -12,6 +12,7 @@ from textual.screen import Screen
 
 from llmtui.app import themes
 from llmtui.app.actions import ACTIONS, Action, bindings, resolve
+from llmtui.app.operations import Operation, Operations
 from llmtui.app.screens.chat import ChatScreen
 from llmtui.app.terminal_driver import TerminalDriver
 
@@ -68,6 +69,7 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         self.actions: Sequence[Action] = resolve(services.config.keymap)
         super().__init__(driver_class=TerminalDriver)
         self.services = services
+        self.operations = Operations(self._operation_began, self._operation_ended)
         self.animation_level = "none"
         self._first = (model, chat)
         self._painted = painted
@@ -100,6 +102,28 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         """The chat screen stands."""
         if self._painted is not None:
             self._painted()
+
+    def _operation_began(self) -> None:
+        self.chat.state_changed()
+
+    def _operation_ended(self, operation: Operation) -> None:
+        """Tell the end of an operation that no screen shows; the chat is where the user is."""
+        if not self.is_running:
+            return
+        self.chat.state_changed()
+        if not operation.watched:
+            self.chat.tell_end(operation)
+
+    def action_show_operation(self) -> None:
+        """Show the oldest operation that is under way."""
+        from llmtui.app.screens.progress import ProgressScreen  # noqa: PLC0415 - not needed for the first paint
+
+        if isinstance(self.screen, ProgressScreen):
+            return
+        if self.operations.running:
+            self.push_screen(ProgressScreen(self.operations.running[0]))
+        else:
+            self.notify("Nothing is being pulled or made", markup=False)
 
     def _leave(self, way: "Callable[[], Coroutine[object, object, None]]") -> None:
         self.run_worker(way(), exit_on_error=False)
@@ -137,6 +161,6 @@ class LlmtuiApp(App[None], inherit_bindings=False):
             self.push_screen(HelpScreen(self.actions))
 
     async def action_quit(self) -> None:
-        """Stop the answer, put the chat away, unload the model, leave."""
+        """Stop the answer and what goes on behind the chat, put the chat away, unload the model, leave."""
         await self.chat.shut_down()
         self.exit()

@@ -10,15 +10,27 @@ from llmtui.app.widgets.panel_lines import ALARM_FRACTION, status_text
 from llmtui.domain.snapshot import ProfilerSnapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from llmtui.app.controller import ChatController
+    from llmtui.app.operations import Operation
     from llmtui.services.session import DraftCount
 
 NOTHING = Content("")
 
 
-def header(controller: "ChatController", width: int) -> tuple[Content, Content]:
-    """Model, quantisation and engine at the left, what is special about the turn's settings at the right."""
-    return _model(controller), _remark(controller, width)
+def header(controller: "ChatController", width: int, operations: "Sequence[Operation]" = ()) -> tuple[Content, Content]:
+    """Model, quantisation and engine at the left, what goes on or is special about the settings at the right."""
+    return _model(controller), _under_way(operations) if operations else _remark(controller, width)
+
+
+def _under_way(operations: "Sequence[Operation]") -> Content:
+    """What is being pulled or made behind the chat."""
+    first, *others = operations
+    fraction = first.progress.fraction if first.progress else None
+    share = "" if fraction is None else f" {fmt.percent(fraction)}"
+    more = f" · {len(others)} more" if others else ""
+    return Content.assemble((fmt.name(first.title), "$text-muted"), (f"{share}{more}", "bold $warning"))
 
 
 def _model(controller: "ChatController") -> Content:

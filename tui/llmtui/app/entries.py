@@ -62,6 +62,12 @@ def notice_entry(entry_id: str, title: str, text: str) -> Entry:
     return Entry(entry_id, "notice", title, text, None)
 
 
+def failure_entry(entry_id: str, error: BaseException | None) -> Entry:
+    """An error that nobody foresaw."""
+    text = f"{type(error).__name__}: {error}\nThe chat is safe in its file. Go on, or start llmtui again."
+    return notice_entry(entry_id, "Something went wrong inside llmtui", text)
+
+
 def two_begins(entry_id: str, name: str) -> Entry:
     """A model's template and its vocabulary both put a begin token before the prompt."""
     text = (

@@ -1,5 +1,7 @@
 """Numbers as people read them, the same everywhere: thousands separated, units spelled, unknown as an en dash."""
 
+import math
+
 UNKNOWN = "–"
 _STEP = 0.9995
 """From this share of a unit on it is used: less would round to a thousand of the unit below."""
@@ -43,3 +45,14 @@ def count(value: int | None) -> str:
             amount = value / unit
             return f"{amount:.{0 if amount >= 9.95 else 1}f}{letter}"
     return str(value)
+
+
+def duration(seconds: float | None) -> str:
+    """A time to wait: `12 s`, `4 min` or `1 h 05 min`; rounded up, so that it is never promised too early."""
+    if seconds is None or not math.isfinite(seconds):
+        return UNKNOWN
+    whole_s = max(0, math.ceil(seconds))
+    if whole_s < 100:
+        return f"{whole_s} s"
+    minutes = math.ceil(whole_s / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60:02} min"

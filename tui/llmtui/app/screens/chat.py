@@ -14,9 +14,10 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from llmtui.app import captions
+from llmtui.app import format as fmt
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.controller import ChatController
-from llmtui.app.entries import EXAMPLES, notice_entry
+from llmtui.app.entries import EXAMPLES, error_entry, failure_entry
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
 from llmtui.app.widgets.profiler_panel import ProfilerPanel
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from llmtui.app.app import LlmtuiApp
+    from llmtui.app.operations import Operation
     from llmtui.domain.models import ModelInfo
     from llmtui.services.wiring import Services
 
@@ -123,9 +125,10 @@ class ChatScreen(Screen[None]):
         self.call_after_refresh(self._show_figures)
 
     async def shut_down(self) -> None:
-        """Put the chat away and unload the model; once."""
+        """End what goes on behind the chat, put the chat away and unload the model; once."""
         if not self._down:
             self._down = True
+            await self.app.operations.close()
             await self.controller.close()
 
     # The controller's view
@@ -164,6 +167,15 @@ class ChatScreen(Screen[None]):
     def say(self, text: str) -> None:
         """Show a short remark that goes away by itself."""
         self.app.notify(text, markup=False, timeout=4)
+
+    def tell_end(self, operation: "Operation") -> None:
+        """Say how an operation ended that went on behind the chat."""
+        if operation.state == "done":
+            self.say(f"Done: {fmt.name(operation.title)}")
+        elif operation.error is not None:
+            self.add_entry(error_entry(f"operation-{id(operation)}", operation.error))
+        elif operation.defect is not None:
+            self.add_entry(failure_entry(f"operation-{id(operation)}", operation.defect))
 
     def spawn(self, work: Coroutine[object, object, None], group: str) -> None:
         """Run work in the background; its errors are shown as notices."""
@@ -210,7 +222,9 @@ class ChatScreen(Screen[None]):
             self.state_changed()
 
     def _show_header(self) -> None:
-        self.query_one("#header", Bar).show(*captions.header(self.controller, self.size.width))
+        self.query_one("#header", Bar).show(
+            *captions.header(self.controller, self.size.width, self.app.operations.running)
+        )
 
     def _show_figures(self) -> None:
         snapshot = self.controller.snapshot()
@@ -243,9 +257,7 @@ class ChatScreen(Screen[None]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show an error that background work did not foresee, instead of a traceback."""
         if event.state is WorkerState.ERROR:
-            error = event.worker.error
-            text = f"{type(error).__name__}: {error}\nThe chat is safe in its file. Go on, or start llmtui again."
-            self.add_entry(notice_entry(f"failure-{id(event.worker)}", "Something went wrong inside llmtui", text))
+            self.add_entry(failure_entry(f"failure-{id(event.worker)}", event.worker.error))
             self.state_changed()
 
     # The draft's size
