@@ -44,6 +44,8 @@ def answer(
     messages.append(ChatMessage("user", prompt))
     settings = msgspec.structs.replace(services.config.sampling, **sampling)
     report = asyncio.run(_stream(services, model, tuple(messages), settings, as_json=as_json))
+    if report.finish_reason == "length" and (settings.json_schema is not None or settings.grammar is not None):
+        output.note("warning: the answer is cut off before it had the form asked for; more tokens: --max-tokens N")
     return _tell_report(report, stats=stats, as_json=as_json)
 
 

@@ -6,6 +6,7 @@ import click
 
 from llmtui.cli.open import runtime_options
 from llmtui.cli.prompt import check_text, read_prompt
+from llmtui.cli.structure import read_grammar, read_schema
 from llmtui.domain.limits import MAX_FACTOR, MAX_INT
 
 EXAMPLES = """\
@@ -50,6 +51,8 @@ class _Number(click.FloatRange):
 @click.option("--repeat-penalty", type=_Number(0, MAX_FACTOR, min_open=True), metavar="X", help="1 changes nothing.")
 @click.option("--seed", type=click.IntRange(0, 0xFFFFFFFE), metavar="N", help="Draw the same answer again.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="End the answer before this text; may be repeated.")
+@click.option("--json-schema", metavar="FILE", help="Answer in JSON that fits this schema.")
+@click.option("--grammar", metavar="FILE", help="Answer as this GBNF grammar says.")
 @runtime_options
 @click.option("--stats", is_flag=True, help="Print the turn's metrics to standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with answer, metrics and manifest.")
@@ -61,6 +64,8 @@ def command(
     model: str | None,
     *,
     system: str | None,
+    json_schema: str | None,
+    grammar: str | None,
     context: int | None,
     threads: int | None,
     stats: bool,
@@ -75,6 +80,10 @@ def command(
         check_text(stop, "--stop")
         if not stop:
             raise click.BadParameter("an empty text would end every answer at once", ctx, param_hint="--stop")
+    if json_schema is not None and grammar is not None:
+        raise click.UsageError("--json-schema and --grammar exclude each other", ctx)
+    sampling["json_schema"] = None if json_schema is None else read_schema(json_schema)
+    sampling["grammar"] = None if grammar is None else read_grammar(grammar)
     given = {name: value for name, value in sampling.items() if value is not None and value != ()}
     from llmtui.cli.answer import answer  # noqa: PLC0415 - loaded once the words of the command are right
 

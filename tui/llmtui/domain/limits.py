@@ -4,3 +4,5 @@ MAX_INT = 2**31 - 1
 """What the engines' C interfaces take."""
 MAX_FACTOR = 100
 """Of temperature and penalty: far above any use, and no `inf`, which JSON cannot hold."""
+MAX_GRAMMAR = 65_536
+"""Characters of a grammar: far above any in use, far below what makes its parser run for minutes."""

@@ -1,15 +1,16 @@
 """Settings of a turn (sampling), of a loaded model (runtime) and of a server. Frozen; a change makes a new value."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from llmtui.domain.limits import MAX_FACTOR, MAX_INT
+from llmtui.domain.limits import MAX_FACTOR, MAX_GRAMMAR, MAX_INT
 
 Fraction = Annotated[float, Meta(ge=0, le=1)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -21,11 +22,25 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         top_p: keep the smallest set whose probability reaches p; 1 keeps all.
         min_p: drop tokens below this share of the likeliest; 0 drops none.
         repeat_penalty: divide the logits of recent tokens by this; 1 changes nothing.
-        repeat_last_n: how many recent tokens the penalty looks at.
+        typical_p: keep the tokens nearest to the expected surprise whose probabilities sum to p; 1 keeps all.
+        repeat_last_n: how many recent tokens the penalties look at.
+        presence_penalty: taken off the logits of recent tokens, once each; 0 changes nothing.
+        frequency_penalty: taken off once for each time a recent token occurred.
+        dry_multiplier: strength of the penalty on repeating a sequence ("don't repeat yourself"); 0 is off.
+        dry_base: each further token of the repeated sequence multiplies the penalty by this.
+        dry_allowed_length: sequences up to this many tokens may be repeated freely.
+        dry_last_n: tokens that are searched for repetition; None searches the whole context.
+        xtc_probability: chance, at each token, to exclude the likeliest choices; 0 is off.
+        xtc_threshold: of the tokens above this probability all but the least likely are excluded.
+        mirostat: 1 or 2 holds the surprise at `mirostat_tau` and replaces the filters above; 0 is off.
+        mirostat_tau: surprise aimed at, in bits.
+        mirostat_eta: how fast it is corrected.
         seed: None draws one, and the manifest records which.
         max_tokens: generate at most this many; None until the context is full.
         stop: strings that end the answer; they are not part of it.
         ignore_eos: go on after the end token (benchmarks).
+        grammar: in GBNF, llama.cpp's format; the answer follows it from its rule `root`.
+        json_schema: the answer is JSON that fits this schema.
     """
 
     temperature: Annotated[float, Meta(ge=0, le=MAX_FACTOR)] = 0.7
@@ -33,11 +48,32 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     top_p: Fraction = 0.95
     min_p: Fraction = 0.05
     repeat_penalty: Annotated[float, Meta(gt=0, le=MAX_FACTOR)] = 1.0
+    typical_p: Fraction = 1.0
     repeat_last_n: Annotated[int, Meta(ge=0, le=MAX_INT)] = 64
+    presence_penalty: Penalty = 0.0
+    frequency_penalty: Penalty = 0.0
+    dry_multiplier: Annotated[float, Meta(ge=0, le=MAX_FACTOR)] = 0.0
+    dry_base: Annotated[float, Meta(ge=1, le=MAX_FACTOR)] = 1.75
+    dry_allowed_length: Annotated[int, Meta(ge=0, le=MAX_INT)] = 2
+    dry_last_n: Annotated[int, Meta(ge=0, le=MAX_INT)] | None = None
+    xtc_probability: Fraction = 0.0
+    xtc_threshold: Fraction = 0.1
+    mirostat: Literal[0, 1, 2] = 0
+    mirostat_tau: Annotated[float, Meta(ge=0, le=MAX_FACTOR)] = 5.0
+    mirostat_eta: Fraction = 0.1
     seed: Annotated[int, Meta(ge=0, le=0xFFFFFFFE)] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=MAX_INT)] | None = None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False
+    grammar: Annotated[str, Meta(min_length=1, max_length=MAX_GRAMMAR)] | None = None
+    json_schema: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse settings that exclude each other."""
+        if self.grammar is not None and self.json_schema is not None:
+            raise ValueError("`grammar` and `json_schema` cannot both be given")
+        if self.ignore_eos and (self.grammar is not None or self.json_schema is not None):
+            raise ValueError("`ignore_eos` leaves an answer that must follow a grammar no end")
 
 
 class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

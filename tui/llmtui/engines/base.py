@@ -9,13 +9,14 @@ from llmtui.domain.events import Failed, FailureKind, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Sampling
-from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError
+from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError, UsageError
 
 _ERRORS: dict[FailureKind, type[LlmtuiError]] = {
     "model": ModelError,
     "engine": EngineError,
     "context": ContextError,
     "template": TemplateError,
+    "usage": UsageError,
 }
 
 

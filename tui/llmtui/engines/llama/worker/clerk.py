@@ -10,6 +10,7 @@ import msgspec
 from llmtui.domain.messages import ChatMessage
 from llmtui.engines.base import GenerateRequest, failure_of, prompt_too_long
 from llmtui.engines.llama.wire import Count, Counted, Refused, Tokenise, Tokens, TurnReply
+from llmtui.engines.llama.worker.grammar import grammar_for
 from llmtui.engines.llama.worker.outbox import Outbox
 from llmtui.engines.llama.worker.slots import Prepared
 from llmtui.engines.llama.worker.templates import ChatTemplate, Renderer
@@ -87,6 +88,7 @@ class Clerk:
                 raise _no_such_slot(request.slot, self._slots)
             prompt = self._prompt(request.messages)
             self._check_length(len(prompt.tokens))
+            grammar = grammar_for(request.sampling, self._vocabulary)
         except LlmtuiError as error:
             self._tickets.close(ticket)
             self._outbox.send(TurnReply(request.id, failure_of(error)))
@@ -99,6 +101,7 @@ class Clerk:
                 stops=(*request.sampling.stop, *self._template.stops),
                 rendered_sha256=prompt.rendered_sha256,
                 bos_count=prompt.bos_count,
+                grammar=grammar,
             )
         )
 

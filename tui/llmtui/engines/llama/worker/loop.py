@@ -5,6 +5,7 @@ import time
 from collections import deque
 
 from llmtui.domain.events import Delta, Failed, Finished, FinishReason, PrefillProgress
+from llmtui.engines.base import failure_of
 from llmtui.engines.llama.wire import TurnReply
 from llmtui.engines.llama.worker.batch import Batch
 from llmtui.engines.llama.worker.bindings import llama
@@ -14,6 +15,7 @@ from llmtui.engines.llama.worker.sampler import Sampler
 from llmtui.engines.llama.worker.slots import Job, Prepared, Slot
 from llmtui.engines.llama.worker.tickets import Tickets
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
+from llmtui.errors import EngineError
 
 CHUNK_SECONDS = 0.3
 """Aim for one decode of prompt tokens where it can be broken off: what a cancel loses, and how long the tokens of other
@@ -75,7 +77,13 @@ class Loop:
                 self._start(slot, prepared)
 
     def _start(self, slot: Slot, prepared: Prepared) -> None:
-        sampler = Sampler(prepared.request.sampling, self._vocabulary, prepared.prompt)
+        sampler = Sampler(
+            prepared.request.sampling,
+            self._vocabulary,
+            prepared.prompt,
+            grammar=prepared.grammar,
+            context_size=self._model.context_size,
+        )
         if prepared.ticket.cancelled:
             self._end(Job(prepared, sampler, 0, None), slot, "cancelled")
             return
@@ -134,7 +142,7 @@ class Loop:
         for slot, job in jobs:
             slot.resynchronise()
             if code != ABORTED:
-                self._fail(slot, job, code)
+                self._fail(slot, job, _undecoded(code))
 
     def _advance(self, jobs: list[tuple[Slot, Job]]) -> None:
         for slot, job in jobs:
@@ -149,7 +157,11 @@ class Loop:
                 self._report_progress(job, job.prefill_ended_ns)
             else:
                 slot.tokens.append(job.next_token)
-            token = job.sampler.sample(self._model.context, job.output)
+            try:
+                token = job.sampler.sample(self._model.context, job.output)
+            except EngineError as error:
+                self._fail(slot, job, failure_of(error))
+                continue
             self._take_token(slot, job, token, time.perf_counter_ns())
 
     def _take_token(self, slot: Slot, job: Job, token: int, t_ns: int) -> None:
@@ -189,13 +201,12 @@ class Loop:
         self._tickets.close(job.ticket)
         self._send(job, Finished(reason, timings, time.perf_counter_ns()))
 
-    def _fail(self, slot: Slot, job: Job, code: int) -> None:
+    def _fail(self, slot: Slot, job: Job, failure: Failed) -> None:
         slot.job = None
         job.sampler.free()
         self._tickets.close(job.ticket)
         self._send_delta(job, job.gatherer.flush(job.answer.finish()))
-        cause = "the KV cache has no room left" if code == 1 else f"llama_decode returned {code}"
-        self._send(job, Failed("engine", "llama.cpp could not evaluate the text", cause, "Send the message again."))
+        self._send(job, failure)
 
     def _send_delta(self, job: Job, delta: Delta | None) -> None:
         if delta is not None:
@@ -203,3 +214,8 @@ class Loop:
 
     def _send(self, job: Job, event: PrefillProgress | Delta | Finished | Failed) -> None:
         self._outbox.send(TurnReply(job.ticket.id, event))
+
+
+def _undecoded(code: int) -> Failed:
+    cause = "the KV cache has no room left" if code == 1 else f"llama_decode returned {code}"
+    return Failed("engine", "llama.cpp could not evaluate the text", cause, "Send the message again.")

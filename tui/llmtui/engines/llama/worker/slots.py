@@ -5,6 +5,7 @@ from array import array
 from llmtui.domain.events import Timings
 from llmtui.engines.base import GenerateRequest
 from llmtui.engines.llama.worker.bindings import llama
+from llmtui.engines.llama.worker.grammar import Grammar
 from llmtui.engines.llama.worker.loading import OpenModel
 from llmtui.engines.llama.worker.sampler import Sampler
 from llmtui.engines.llama.worker.tickets import Ticket
@@ -36,9 +37,10 @@ class Prepared:
         stops: the request's and the template's.
         rendered_sha256: of the rendered prompt.
         bos_count: begin tokens at its head.
+        grammar: that the answer follows.
     """
 
-    __slots__ = ("bos_count", "prompt", "rendered_sha256", "request", "stops", "ticket")
+    __slots__ = ("bos_count", "grammar", "prompt", "rendered_sha256", "request", "stops", "ticket")
 
     def __init__(
         self,
@@ -49,7 +51,9 @@ class Prepared:
         stops: tuple[str, ...],
         rendered_sha256: str,
         bos_count: int,
+        grammar: Grammar | None = None,
     ) -> None:
+        self.grammar = grammar
         self.request = request
         self.ticket = ticket
         self.prompt = prompt

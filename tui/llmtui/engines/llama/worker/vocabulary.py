@@ -17,16 +17,20 @@ class Vocabulary:
 
     Args:
         model: llama.cpp's model pointer.
+
+    Attributes:
+        pointer: llama.cpp's own.
+        size: number of tokens.
     """
 
     def __init__(self, model: Any) -> None:
-        self._vocab = llama.llama_model_get_vocab(model)
-        self.size: int = llama.llama_vocab_n_tokens(self._vocab)
-        self.bos: int = llama.llama_vocab_bos(self._vocab)
-        self.eos: int = llama.llama_vocab_eos(self._vocab)
+        self.pointer = llama.llama_model_get_vocab(model)
+        self.size: int = llama.llama_vocab_n_tokens(self.pointer)
+        self.bos: int = llama.llama_vocab_bos(self.pointer)
+        self.eos: int = llama.llama_vocab_eos(self.pointer)
         self.bos_text = self._text(self.bos)
         self.eos_text = self._text(self.eos)
-        self.adds_eos = bool(llama.llama_vocab_get_add_eos(self._vocab))
+        self.adds_eos = bool(llama.llama_vocab_get_add_eos(self.pointer))
         self._buffer = ctypes.create_string_buffer(PIECE_BYTES)
         self._ends: list[int] | None = None
 
@@ -41,7 +45,7 @@ class Vocabulary:
         room = len(data) + 16
         while True:
             tokens = (ctypes.c_int32 * room)()
-            count = llama.llama_tokenize(self._vocab, data, len(data), tokens, room, add_special, _PARSE_SPECIAL)
+            count = llama.llama_tokenize(self.pointer, data, len(data), tokens, room, add_special, _PARSE_SPECIAL)
             if count >= 0:
                 break
             room = -count
@@ -53,16 +57,16 @@ class Vocabulary:
 
     def piece(self, token: int) -> bytes:
         """Bytes a token stands for; none for control tokens."""
-        length = llama.llama_token_to_piece(self._vocab, token, self._buffer, PIECE_BYTES, 0, _SHOW_SPECIAL)
+        length = llama.llama_token_to_piece(self.pointer, token, self._buffer, PIECE_BYTES, 0, _SHOW_SPECIAL)
         if length >= 0:
             return self._buffer.raw[:length]
         longer = ctypes.create_string_buffer(-length)
-        length = llama.llama_token_to_piece(self._vocab, token, longer, -length, 0, _SHOW_SPECIAL)
+        length = llama.llama_token_to_piece(self.pointer, token, longer, -length, 0, _SHOW_SPECIAL)
         return longer.raw[: max(0, length)]
 
     def ends_answer(self, token: int) -> bool:
         """Whether the token ends a generation: end of text, end of turn, and the like."""
-        return bool(llama.llama_vocab_is_eog(self._vocab, token))
+        return bool(llama.llama_vocab_is_eog(self.pointer, token))
 
     def end_tokens(self) -> list[int]:
         """All tokens for which `ends_answer` holds."""
@@ -73,7 +77,7 @@ class Vocabulary:
     def suppressed(self) -> list[int]:
         """Tokens the model's file forbids."""
         count = ctypes.c_int32(0)
-        tokens = llama.llama_vocab_get_suppress_tokens(self._vocab, ctypes.byref(count))
+        tokens = llama.llama_vocab_get_suppress_tokens(self.pointer, ctypes.byref(count))
         return [tokens[index] for index in range(count.value)]
 
     def special(self, text: str) -> int | None:
@@ -84,4 +88,4 @@ class Vocabulary:
     def _text(self, token: int) -> str:
         if token == NO_TOKEN:
             return ""
-        return (llama.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
+        return (llama.llama_vocab_get_text(self.pointer, token) or b"").decode("utf-8", "replace")
