@@ -184,6 +184,27 @@ async def test_tokenise_gives_one_id_a_token(engine: Engine) -> None:
     assert ids != await engine.tokenise("hello 世")
 
 
+async def test_a_text_is_continued_as_it_is(engine: Engine) -> None:
+    events = await play(engine, GenerateRequest(id="raw", prompt="What is llmtui?", sampling=GREEDY))
+    finish = finish_of(events)
+    assert finish.reason == "length"
+    assert finish.timings.prompt_tokens == await engine.count_prompt("What is llmtui?")
+    assert await engine.count_prompt("What is llmtui?") < await engine.count_prompt(QUESTION)
+    assert len([stamp for event in events if isinstance(event, Delta) for stamp in event.t_ns]) == 12
+
+
+async def test_a_text_longer_than_the_context_is_refused(engine: Engine) -> None:
+    events = await play(engine, GenerateRequest(id="raw", prompt="word 1 " * 600, sampling=GREEDY))
+    assert isinstance(events[0], Failed)
+    assert events[0].kind == "context"
+    assert "512" in events[0].cause
+
+
+async def test_a_text_with_lone_surrogates_is_sent_repaired(engine: Engine) -> None:
+    events = await play(engine, GenerateRequest(id="raw", prompt="What \ud800 is", sampling=GREEDY))
+    assert finish_of(events).reason == "length"
+
+
 async def test_close_twice_and_use_afterwards(engine: Engine) -> None:
     await engine.close()
     await engine.close()

@@ -264,3 +264,23 @@ async def test_questions_to_a_worker_that_died_are_answered(open_worker, demo: P
         await engine.close()
         with pytest.raises(EngineError):
             await engine.count_prompt(QUESTION)
+
+
+@pytest.mark.parametrize(("written", "adds_bos", "count"), [(0, False, 0), (1, False, 1), (0, True, 1), (1, True, 1)])
+async def test_a_raw_prompt_begins_as_the_tokenizer_wants(
+    open_worker, tmp_path: Path, written: int, adds_bos: bool, count: int
+) -> None:
+    path = write_mamba(tmp_path / "m.gguf", template="{{ bos_token }}" * 5, adds_bos=adds_bos)
+    text = "<|end|>" * written + "abc"
+    async with open_worker(path) as engine:
+        asked = GenerateRequest(id="raw", prompt=text, sampling=Sampling(temperature=0, max_tokens=2))
+        timings = timings_of(await play(engine, asked))
+        assert timings.bos_count == count
+        assert timings.prompt_tokens == await engine.count_prompt(text)
+
+
+async def test_an_empty_raw_prompt_is_refused_where_nothing_begins_it(open_worker, demo: Path) -> None:
+    async with open_worker(demo) as engine:
+        failed = (await play(engine, GenerateRequest(id="raw", prompt="", sampling=GREEDY)))[0]
+        assert isinstance(failed, Failed)
+        assert failed.title == "There is nothing to continue"

@@ -1,5 +1,6 @@
 """`llmtui ask` with the real worker and the demo model."""
 
+import hashlib
 import json
 import os
 import signal
@@ -58,10 +59,11 @@ def test_stats_go_to_standard_error(user: dict[str, str]) -> None:
     assert done.returncode == 0
     lines = done.stderr.decode().splitlines()
     assert [line.split()[0] for line in lines] == [
-        *("load", "prefill", "ttft", "decode", "itl", "context"),
+        *("template", "load", "prefill", "ttft", "decode", "itl", "context"),
         *("memory", "gpu", "energy", "bandwidth", "finish", "total"),
     ]
-    assert "length" in lines[10]
+    assert lines[0].split()[1] == "model"
+    assert "length" in lines[11]
     assert POEM.startswith(done.stdout.decode().rstrip("\n"))
 
 
@@ -72,6 +74,24 @@ def test_stop_and_sampling_options_reach_the_model(user: dict[str, str]) -> None
     assert report["content"] == "床前明月光"
     assert report["manifest"]["sampling"]["top_k"] == 5
     assert report["metrics"]["context_size"] == 256
+
+
+def test_a_raw_prompt_meets_no_template(user: dict[str, str]) -> None:
+    Path(user["LLMTUI_CONFIG_DIR"], "config.toml").write_text('system = "Be brief."\n', encoding="utf-8")
+    asked = f"<|user|>\n{RECITE}<|end|>\n<|assistant|>\n"
+    flags = ["--raw", "--temperature", "0"]
+    done = llmtui(user, "ask", *flags, "--json", "--stats", asked)
+    report = json.loads(done.stdout)
+    assert report["content"] == POEM
+    assert report["manifest"]["template_source"] == "none: the prompt was sent as it is"
+    assert "template_sha256" not in report["manifest"]
+    assert report["manifest"]["rendered_sha256"] == hashlib.sha256(asked.encode()).hexdigest()
+    assert " ".join(done.stderr.decode().split()).startswith("template none the prompt was sent as it is")
+    piped = llmtui(user, "ask", *flags, stdin=asked.encode())
+    assert piped.stdout.decode() == POEM + "\n"
+    refused = llmtui(user, "ask", "--raw", "-s", "x", "hello")
+    assert refused.returncode == 2
+    assert "--raw sends no system message" in refused.stderr.decode()
 
 
 def test_the_configuration_gives_the_defaults(user: dict[str, str], babbler: Path) -> None:

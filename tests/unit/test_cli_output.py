@@ -122,9 +122,10 @@ def test_stats_show_every_group_and_why_figures_are_missing() -> None:
         sources={"energy_j": "estimated"},
         reasons={"decode_tps": "fewer than two tokens were generated", "gpu_bytes": "no \x1b[31mdriver"},
     )
-    lines = dict(line.split(maxsplit=1) for line in stats_lines(metrics))
+    lines = dict(line.split(maxsplit=1) for line in stats_lines(metrics, "none: the prompt was sent as it is"))
+    assert " ".join(lines["template"].split()) == "none the prompt was sent as it is"
     assert list(lines) == [
-        *("load", "prefill", "ttft", "decode", "itl", "context"),
+        *("template", "load", "prefill", "ttft", "decode", "itl", "context"),
         *("memory", "gpu", "energy", "bandwidth", "finish", "total"),
     ]
     assert "1,234 prompt tokens, 0 cached" in lines["prefill"]

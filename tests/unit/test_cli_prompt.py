@@ -47,6 +47,26 @@ def test_argument_and_standard_input(argument: str | None, data: bytes, whole: s
         assert prompt.read_prompt(argument) == whole
 
 
+@pytest.mark.parametrize(
+    ("argument", "data", "whole"),
+    [
+        (None, b"def f():\n    ", "def f():\n    "),
+        ("-", b"hello\r\n\n", "hello\r\n\n"),
+        ("def f():", b"\n", "def f():\n"),
+        ("hello ", b"", "hello "),
+        (None, b"\n", "\n"),
+    ],
+)
+def test_a_raw_prompt_is_taken_to_the_letter(argument: str | None, data: bytes, whole: str) -> None:
+    with stdin_of(data):
+        assert prompt.read_prompt(argument, raw=True) == whole
+
+
+def test_an_empty_raw_prompt_is_refused() -> None:
+    with stdin_of(b""), pytest.raises(UsageError, match="There is no prompt"):
+        prompt.read_prompt(None, raw=True)
+
+
 def test_beside_an_argument_other_kinds_of_standard_input_are_left_alone() -> None:
     with stdin_at("/dev/null"):
         assert prompt.read_prompt("hello") == "hello"

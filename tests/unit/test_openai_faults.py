@@ -255,7 +255,7 @@ async def test_an_error_inside_the_stream(server: WireServer, error: dict[str, o
         (400, "refuses the request"),
         (401, "wants a key"),
         (403, "wants a key"),
-        (404, "does not know the model"),
+        (404, "cannot chat"),
         (429, "asked too often"),
         (500, "failed"),
         (502, "failed"),
@@ -413,13 +413,47 @@ async def test_a_proxy_that_makes_no_sense(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_the_model_is_unloaded_meanwhile(server: WireServer) -> None:
     engine = await opened(server)
+    server.on_models({"data": [{"id": "m2"}, {"id": "other"}]})
     replies(server, 404, b'{"error": {"message": "model m not found"}}')
     event, _ = await play(engine)
     assert isinstance(event, Failed)
     assert event.kind == "model"
-    assert "'m'" in event.cause
-    assert "not found" in engine.last_log()[-1]
+    assert event.title == "box has no model 'm'"
+    assert "near matches: m2" in event.cause
+    assert "no model 'm'" in engine.last_log()[-1]
     await engine.close()
+
+
+async def test_a_server_that_only_continues_texts(server: WireServer) -> None:
+    failed, _ = await failure(server)
+    assert failed.title == "box cannot chat: it has no such route"
+    assert "/v1/chat/completions: HTTP 404: nothing here" in failed.cause
+    assert "ask --raw" in failed.remedy
+
+
+async def test_a_404_where_the_list_is_gone_too(server: WireServer) -> None:
+    engine = await opened(server)
+    del server.routes["/v1/models"]
+    event, _ = await play(engine)
+    assert isinstance(event, Failed)
+    assert "does not know the model or the route" in event.title
+    assert "'m'" in event.cause
+    await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, "No models loaded. Please load a model in the developer page"),
+        (409, "Model qwen is not loaded"),
+        (400, '{"error": {"code": "model_not_found", "message": "?"}}'),
+    ],
+)
+async def test_a_model_that_is_not_loaded_there(server: WireServer, status: int, said: str) -> None:
+    replies(server, status, said.encode())
+    failed, _ = await failure(server)
+    assert failed.kind == "model"
+    assert "has not loaded the model" in failed.title
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from llmtui.services.wiring import Services
 def answer(
     prompt: str,
     *,
+    raw: bool,
     system: str | None,
     model: str | None,
     context: int | None,
@@ -30,6 +31,7 @@ def answer(
 
     Args:
         prompt: what is asked.
+        raw: continue the prompt as it is; no system message is sent then.
         system: None takes the configured system message; an empty one sends none.
         model: None takes the configured model.
         context: tokens; None takes the configured size.
@@ -39,18 +41,27 @@ def answer(
         as_json: print one JSON object instead of the answer.
     """
     services = prepare(context=context, threads=threads)
-    system = services.config.system if system is None else system
-    messages = [ChatMessage("system", system)] if system else []
-    messages.append(ChatMessage("user", prompt))
     settings = msgspec.structs.replace(services.config.sampling, **sampling)
-    report = asyncio.run(_stream(services, model, tuple(messages), settings, as_json=as_json))
+    system = services.config.system if system is None else system
+    asked = prompt if raw else _conversation(system, prompt)
+    report = asyncio.run(_stream(services, model, asked, settings, as_json=as_json))
     if report.finish_reason == "length" and (settings.json_schema is not None or settings.grammar is not None):
         output.note("warning: the answer is cut off before it had the form asked for; more tokens: --max-tokens N")
     return _tell_report(report, stats=stats, as_json=as_json)
 
 
+def _conversation(system: str | None, question: str) -> tuple[ChatMessage, ...]:
+    messages = [ChatMessage("system", system)] if system else []
+    return (*messages, ChatMessage("user", question))
+
+
 async def _stream(
-    services: Services, model: str | None, messages: tuple[ChatMessage, ...], sampling: Sampling, *, as_json: bool
+    services: Services,
+    model: str | None,
+    prompt: tuple[ChatMessage, ...] | str,
+    sampling: Sampling,
+    *,
+    as_json: bool,
 ) -> AnswerReport:
     """Stream the answer to standard output; the first Ctrl-C stops the turn, the second one the program."""
     stop = asyncio.Event()
@@ -71,7 +82,7 @@ async def _stream(
         return await ask(
             services,
             model,
-            messages,
+            prompt,
             sampling,
             on_text=(lambda _: progress.clear()) if as_json else on_text,
             on_progress=progress.show,
@@ -89,7 +100,7 @@ def _tell_report(report: AnswerReport, *, stats: bool, as_json: bool) -> int:
     if stats:
         from llmtui.cli.stats import stats_lines  # noqa: PLC0415 - needed for this option only
 
-        for line in stats_lines(report.metrics):
+        for line in stats_lines(report.metrics, report.manifest.template_source if report.manifest else None):
             output.note(line)
     if report.smaller_context is not None:
         asked, granted = report.smaller_context

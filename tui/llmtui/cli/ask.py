@@ -17,10 +17,12 @@ Examples:
   llmtui ask -m models/qwen2.gguf --max-tokens 64 --stats "Name three rivers."
   llmtui ask -m http://127.0.0.1:8080/v1#qwen2-7b "你是谁?"
   git diff | llmtui ask "Write a commit message for this change"
+  llmtui ask --raw --max-tokens 40 "def fibonacci(n):"
   llmtui ask --json - < question.txt | jq .metrics.decode_tps
 
 The prompt is PROMPT; with `-`, or without PROMPT, standard input; with PROMPT and a pipe or file on standard input,
-both, a blank line between. The answer is streamed to standard output, everything else goes to standard error. Control
+both, a blank line between. --raw takes the prompt to the letter: nothing goes between the two, and the line ends of
+standard input stay. The answer is streamed to standard output, everything else goes to standard error. Control
 characters in the answer are made visible (␛), also in a pipe; --json carries them unchanged, escaped. Ctrl-C stops the
 answer and keeps what has come (exit code 130)."""
 
@@ -43,6 +45,7 @@ class _Number(click.FloatRange):
     "-m", "--model", metavar="MODEL", help="demo, a .gguf file, a name from `llmtui models`, SERVER/ID, or URL#ID."
 )
 @click.option("-s", "--system", metavar="TEXT", help="System message.")
+@click.option("--raw", is_flag=True, help="Send the prompt as it is, without a chat template.")
 @click.option("--max-tokens", type=click.IntRange(1, MAX_INT), metavar="N", help="Generate at most N tokens.")
 @click.option("--temperature", type=_Number(0, MAX_FACTOR), metavar="T", help="0 takes the likeliest token each time.")
 @click.option("--top-k", type=click.IntRange(0, MAX_INT), metavar="N", help="Keep the N likeliest tokens; 0 keeps all.")
@@ -64,6 +67,7 @@ def command(
     model: str | None,
     *,
     system: str | None,
+    raw: bool,
     json_schema: str | None,
     grammar: str | None,
     context: int | None,
@@ -73,7 +77,9 @@ def command(
     **sampling: Any,
 ) -> int:
     """Ask one question; the answer goes to standard output."""
-    text = read_prompt(prompt)
+    if raw and system is not None:
+        raise click.UsageError("--raw sends no system message; leave out -s, or write it into the prompt", ctx)
+    text = read_prompt(prompt, raw=raw)
     if system is not None:
         check_text(system, "The system message")
     for stop in sampling["stop"]:
@@ -88,5 +94,13 @@ def command(
     from llmtui.cli.answer import answer  # noqa: PLC0415 - loaded once the words of the command are right
 
     return answer(
-        text, system=system, model=model, context=context, threads=threads, sampling=given, stats=stats, as_json=as_json
+        text,
+        raw=raw,
+        system=system,
+        model=model,
+        context=context,
+        threads=threads,
+        sampling=given,
+        stats=stats,
+        as_json=as_json,
     )

@@ -14,24 +14,26 @@ LIMIT = 64 << 20
 _PATIENCE_S = 2.0
 
 
-def read_prompt(argument: str | None) -> str:
+def read_prompt(argument: str | None, *, raw: bool = False) -> str:
     """The prompt in full.
 
     `-` and a missing argument read standard input. An argument beside a pipe or file on standard input is followed by
-    that text after a blank line; other kinds of standard input (a terminal, /dev/null) are left alone then.
+    that text after a blank line; other kinds of standard input (a terminal, /dev/null) are left alone then. A `raw`
+    prompt is taken to the letter: the text follows at once, and line ends stay.
 
     Raises:
         UsageError: it is empty, not UTF-8, or longer than any model reads.
     """
     if argument is not None and argument != "-":
         argument = check_text(argument, "The prompt")
-        text = _read_stdin() if _is_piped() else ""
-        prompt = f"{argument}\n\n{text}" if text.strip() else argument
+        text = _read_stdin(raw=raw) if _is_piped() else ""
+        between = "" if raw else "\n\n"
+        prompt = f"{argument}{between}{text}" if raw or text.strip() else argument
     elif argument == "-" or not _is_terminal():
-        prompt = _read_stdin()
+        prompt = _read_stdin(raw=raw)
     else:
         prompt = ""
-    if not prompt.strip():
+    if not (prompt if raw else prompt.strip()):
         raise UsageError(
             "There is no prompt",
             cause="The argument or standard input is empty",
@@ -56,7 +58,7 @@ def check_text(text: str, what: str) -> str:
     return text
 
 
-def _read_stdin() -> str:
+def _read_stdin(*, raw: bool) -> str:
     if sys.stdin is None:
         raise UsageError("Standard input is closed", remedy='Write `llmtui ask "your question"`')
     _say_when_waiting()
@@ -75,7 +77,7 @@ def _read_stdin() -> str:
             cause=f"Byte 0x{data[error.start]:02x} at offset {error.start} ({error.reason})",
             remedy="Convert the text first, for example with `iconv -f GB18030 -t UTF-8`",
         ) from error
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").rstrip("\n")
+    return text if raw else text.removeprefix("\ufeff").replace("\r\n", "\n").rstrip("\n")
 
 
 def _say_when_waiting() -> None:

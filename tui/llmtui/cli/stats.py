@@ -6,9 +6,16 @@ from llmtui.domain.quantities import UNKNOWN, number, percent, size, whole
 from llmtui.domain.text import visible_line
 
 
-def stats_lines(metrics: TurnMetrics) -> list[str]:
-    """Every metric of a turn, a line for each group; what is unknown says why."""
+def stats_lines(metrics: TurnMetrics, template: str | None = None) -> list[str]:
+    """Every metric of a turn, a line for each group; what is unknown says why.
+
+    Args:
+        metrics: of the turn.
+        template: where the chat template is from, as in the manifest.
+    """
+    source, _, why = (template or UNKNOWN).partition(": ")
     rows = [
+        ("template", source, why),
         ("load", number(metrics.load_s, "s", 2), _why(metrics, "load_s")),
         ("prefill", number(metrics.prefill_tps, "tok/s"), _prompt(metrics)),
         ("ttft", number(metrics.ttft_s, "s", 3), _why(metrics, "ttft_s")),

@@ -15,6 +15,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         context_asked, context_granted: tokens.
+        template_source: see `LoadedModel.template_source`; `none: …` where a text was continued without a template.
         rendered_sha256: of the rendered prompt.
         model_fingerprint: see `LoadedModel.fingerprint`.
         seed: the one used, also when it was drawn.

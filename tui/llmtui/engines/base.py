@@ -47,19 +47,32 @@ def prompt_too_long(tokens: int, context_size: int, *, at_least: bool = False) -
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One turn to generate.
+    """One turn to generate: the answer to a conversation, or what follows a text.
 
     Attributes:
         id: unique among the requests of an engine; `cancel` takes it.
-        messages: the conversation, the last one to be answered.
+        messages: the conversation, the last one to be answered; the engine puts it into the model's chat template.
+        prompt: a text to be continued as it is, without a template; `messages` is empty then. Special tokens written
+            in it are recognised, and the begin token is added where the tokenizer adds one.
         sampling: how tokens are drawn.
         slot: the sequence whose KV cache is reused, 0 to slots - 1.
     """
 
     id: str
-    messages: tuple[ChatMessage, ...]
+    messages: tuple[ChatMessage, ...] = ()
+    prompt: str | None = None
     sampling: Sampling
     slot: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a request that is both."""
+        if self.prompt is not None and self.messages:
+            raise ValueError("a request has messages or a prompt, not both")
+
+    @property
+    def asked(self) -> tuple[ChatMessage, ...] | str:
+        """Whichever of conversation and text there is, as `Engine.count_prompt` takes it."""
+        return self.messages if self.prompt is None else self.prompt
 
 
 class Engine(Protocol):
@@ -93,8 +106,8 @@ class Engine(Protocol):
     async def cancel(self, request_id: str) -> None:
         """Stop a turn; its stream ends with `Finished("cancelled")`. Unknown ids are ignored."""
 
-    async def count_prompt(self, messages: Sequence[ChatMessage]) -> int:
-        """Tokens of the rendered prompt, generation prompt included.
+    async def count_prompt(self, prompt: Sequence[ChatMessage] | str) -> int:
+        """Tokens of what `generate` would evaluate: of a conversation rendered for an answer, or of a text as it is.
 
         Raises:
             TemplateError, EngineError: it cannot be rendered; the engine is gone.

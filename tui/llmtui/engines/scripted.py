@@ -119,7 +119,7 @@ class ScriptedEngine:
             return
         turn = next(self._script)
         cache = self._caches.setdefault(request.slot, [])
-        play = _Play(turn, request, self._prompt(request.messages), cache)
+        play = _Play(turn, request, self._prompt(request.asked), cache)
         text = ""
         stopped = self._running[request.id] = asyncio.Event()
         try:
@@ -152,14 +152,14 @@ class ScriptedEngine:
         if stopped := self._running.get(request_id):
             stopped.set()
 
-    async def count_prompt(self, messages: Sequence[ChatMessage]) -> int:
-        """Words, digits and signs of the conversation, and two more a message.
+    async def count_prompt(self, prompt: Sequence[ChatMessage] | str) -> int:
+        """Words, digits and signs; of a conversation some more a message.
 
         Raises:
             EngineError: the engine is gone.
         """
         self._check()
-        return len(self._prompt(messages))
+        return len(self._prompt(prompt))
 
     async def tokenise(self, text: str) -> list[int]:
         """A number for every word, digit and sign.
@@ -179,8 +179,10 @@ class ScriptedEngine:
         if not self.alive:
             raise not_loaded()
 
-    def _prompt(self, messages: Sequence[ChatMessage]) -> list[int]:
-        parts = [f"<{message.role}>{message.content}\n" for message in messages]
+    def _prompt(self, prompt: Sequence[ChatMessage] | str) -> list[int]:
+        if isinstance(prompt, str):
+            return self._tokenise(prompt)
+        parts = [f"<{message.role}>{message.content}\n" for message in prompt]
         return self._tokenise("".join([*parts, "<assistant>"]))
 
     def _tokenise(self, text: str) -> list[int]:

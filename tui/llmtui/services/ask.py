@@ -57,7 +57,7 @@ class AnswerReport(msgspec.Struct, frozen=True, kw_only=True):
 async def ask(
     services: Services,
     model: str | None,
-    messages: tuple[ChatMessage, ...],
+    prompt: tuple[ChatMessage, ...] | str,
     sampling: Sampling,
     *,
     on_text: Callable[[str], None],
@@ -69,7 +69,7 @@ async def ask(
     Args:
         services: the parts of the program.
         model: as the user wrote it; None takes the configured one, else the demo model.
-        messages: the last one is to be answered.
+        prompt: a conversation whose last message is to be answered, or a text to be continued as it is.
         sampling: how tokens are drawn.
         on_text: given every piece of the answer, not safe to show. What it raises ends the turn and comes out here.
         on_progress: given a line, safe to show, on how far load and prefill are.
@@ -89,7 +89,7 @@ async def ask(
         except (ModelError, EngineError) as error:
             return _failed(model or services.catalogue.default, error)
         await warming
-        turn = _Turn(engine, loaded, messages, sampling)
+        turn = _Turn(engine, loaded, prompt, sampling)
         await turn.run(on_text, on_progress, stop)
         return await turn.report(services)
     finally:
@@ -100,11 +100,12 @@ class _Turn:
     """The one turn of `ask`."""
 
     def __init__(
-        self, engine: Engine, loaded: LoadedModel, messages: tuple[ChatMessage, ...], sampling: Sampling
+        self, engine: Engine, loaded: LoadedModel, prompt: tuple[ChatMessage, ...] | str, sampling: Sampling
     ) -> None:
         self._engine = engine
         self._loaded = loaded
-        self._request = GenerateRequest(id=uuid.uuid4().hex, messages=messages, sampling=sampling)
+        messages, text = ((), prompt) if isinstance(prompt, str) else (prompt, None)
+        self._request = GenerateRequest(id=uuid.uuid4().hex, messages=messages, prompt=text, sampling=sampling)
         self._fold = TurnFold(time.perf_counter_ns())
         self._gpu_before = GpuReading()
 
@@ -153,7 +154,13 @@ class _Turn:
             model=self._loaded.name,
             finish_reason=self._fold.finish_reason or "error",
             metrics=metrics,
-            manifest=manifest_of(self._loaded, services.host.runtime, self._request.sampling, self._fold),
+            manifest=manifest_of(
+                self._loaded,
+                services.host.runtime,
+                self._request.sampling,
+                self._fold,
+                raw=self._request.prompt is not None,
+            ),
             error=self._fold.failure,
         )
 

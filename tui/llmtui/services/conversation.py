@@ -17,6 +17,7 @@ from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.domain.transcript import Manifest
 
+NO_TEMPLATE = "none: the prompt was sent as it is"
 TurnState = Literal["sending", "prefill", "decode", "stopping"]
 
 
@@ -123,8 +124,18 @@ def prompt_of(system: str | None, messages: Sequence[Message]) -> tuple[ChatMess
     return tuple(chat)
 
 
-def manifest_of(loaded: LoadedModel, runtime: Runtime, sampling: Sampling, fold: TurnFold) -> Manifest:
-    """Where an answer came from."""
+def manifest_of(
+    loaded: LoadedModel, runtime: Runtime, sampling: Sampling, fold: TurnFold, *, raw: bool = False
+) -> Manifest:
+    """Where an answer came from.
+
+    Args:
+        loaded: the model.
+        runtime: how it was asked to be loaded.
+        sampling: how tokens were drawn.
+        fold: of the turn.
+        raw: a text was continued as it was, without a chat template.
+    """
     timings = fold.timings
     return Manifest(
         model=loaded.name,
@@ -134,8 +145,8 @@ def manifest_of(loaded: LoadedModel, runtime: Runtime, sampling: Sampling, fold:
         model_path=loaded.path,
         model_fingerprint=loaded.fingerprint,
         quantisation=loaded.quantisation,
-        template_source=loaded.template_source,
-        template_sha256=loaded.template_sha256,
+        template_source=NO_TEMPLATE if raw else loaded.template_source,
+        template_sha256=None if raw else loaded.template_sha256,
         rendered_sha256=timings.rendered_sha256,
         sampling=sampling,
         runtime=runtime,

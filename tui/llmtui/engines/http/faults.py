@@ -13,6 +13,9 @@ from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError
 _CONTEXT = re.compile(
     r"context (length|size|window)|exceed_context|context_length_exceeded|too many tokens", re.IGNORECASE
 )
+_NO_MODEL = re.compile(
+    r"model_not_found|no models? (is )?(currently )?loaded|model .{0,200}not (been )?loaded", re.IGNORECASE
+)
 _SHOWN = 300
 _STATUS = {
     404: ("does not know the route", "Check the URL; it often ends in /v1."),
@@ -26,6 +29,10 @@ _STATUS = {
     ),
 }
 """What an HTTP status means, by itself or by its first digit, and what to do about it."""
+
+
+class NotFoundError(ModelError):
+    """A turn was answered 404: the server lacks the model or the route, and only its list of models tells which."""
 
 
 def transport_error(error: Exception, where: str, *, begun: bool = False) -> EngineError:
@@ -96,13 +103,37 @@ def status_error(status: int, body: bytes, where: str, *, key_env: str | None, m
         )
         return EngineError(f"{where} {'refuses the key' if key_env else 'wants a key'}", cause=cause, remedy=key)
     if status == 404 and model is not None:
-        return ModelError(
+        return NotFoundError(
             f"{where} does not know the model or the route",
             cause=f"{cause}; asked for {visible_line(model)!r}",
             remedy="Choose one from `llmtui models`, and check that the URL ends as the server wants it, often in /v1.",
         )
+    if model is not None and status < 500 and _NO_MODEL.search(said + body[:2000].decode(errors="replace")):
+        return ModelError(
+            f"{where} has not loaded the model",
+            cause=f"{cause}; asked for {visible_line(model)!r}",
+            remedy="Load it there, or choose another one; then ask again.",
+        )
     title, remedy = _STATUS.get(status) or _STATUS.get(status // 100, _STATUS[4])
     return EngineError(f"{where} {title}", cause=cause, remedy=remedy)
+
+
+def no_such_route(error: LlmtuiError, where: str, route: str, *, raw: bool) -> EngineError:
+    """The server has the model, so what it lacks is the way to it.
+
+    Args:
+        error: that came instead of an answer.
+        where: the server, as the user knows it.
+        route: that was asked.
+        raw: a text was to be continued; else a conversation.
+    """
+    url = "Check that the URL ends as the server wants it, often in /v1."
+    other = "Ask without --raw" if raw else "For a server that only continues texts there is `llmtui ask --raw`"
+    return EngineError(
+        f"{where} cannot {'continue a text' if raw else 'chat'}: it has no such route",
+        cause=f"{visible_line(route)}: {error.cause}",
+        remedy=f"{url} {other}.",
+    )
 
 
 def malformed(data: bytes, where: str, why: str) -> EngineError:

@@ -130,15 +130,16 @@ class LlamaEngine:
         if request_id in self._turns:
             self._worker.send(Cancel(request_id))
 
-    async def count_prompt(self, messages: Sequence[ChatMessage]) -> int:
-        """Tokens of the rendered conversation.
+    async def count_prompt(self, prompt: Sequence[ChatMessage] | str) -> int:
+        """Tokens of the rendered conversation, or of a text as it is.
 
         Raises:
             TemplateError, EngineError: it cannot be rendered; the worker is gone.
         """
         id_ = f"count-{next(self._numbers)}"
-        clean = tuple(ChatMessage(message.role, well_formed(message.content)) for message in messages)
-        return (await self._ask(Count(id_, clean), id_, Counted)).tokens
+        if isinstance(prompt, str):
+            return (await self._ask(Count(id_, prompt=well_formed(prompt)), id_, Counted)).tokens
+        return (await self._ask(Count(id_, _clean(prompt)), id_, Counted)).tokens
 
     async def tokenise(self, text: str) -> list[int]:
         """Token ids of a plain text.
@@ -233,9 +234,15 @@ def _load_death(failure: Failed, code: int | None) -> ModelError:
     )
 
 
+def _clean(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
+    return tuple(ChatMessage(message.role, well_formed(message.content)) for message in messages)
+
+
 def _encodable(request: GenerateRequest) -> GenerateRequest:
-    messages = tuple(ChatMessage(message.role, well_formed(message.content)) for message in request.messages)
     stop = tuple(well_formed(text) for text in request.sampling.stop)
     return msgspec.structs.replace(
-        request, messages=messages, sampling=msgspec.structs.replace(request.sampling, stop=stop)
+        request,
+        messages=_clean(request.messages),
+        prompt=None if request.prompt is None else well_formed(request.prompt),
+        sampling=msgspec.structs.replace(request.sampling, stop=stop),
     )

@@ -51,10 +51,11 @@ class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
 
 
 class Count(msgspec.Struct, frozen=True, tag="count"):
-    """Count the tokens of a rendered conversation; answered by `Counted` or `Refused`."""
+    """Count the tokens of a rendered conversation, or of a text as it is; answered by `Counted` or `Refused`."""
 
     id: str
-    messages: tuple[ChatMessage, ...]
+    messages: tuple[ChatMessage, ...] = ()
+    prompt: str | None = None
 
 
 class Tokenise(msgspec.Struct, frozen=True, tag="tokenise"):

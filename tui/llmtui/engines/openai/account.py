@@ -45,7 +45,7 @@ class Account:
         self._timings = chunk.timings or self._timings
         text = ""
         for choice in (chunk.choices or [])[:1]:
-            text = self._text_of(choice.delta or choice.message)
+            text = choice.text or self._text_of(choice.delta or choice.message)
             self.finish_reason = choice.finish_reason or self.finish_reason
         delta = self._delta(text, chunk, t_ns)
         if delta is not None:

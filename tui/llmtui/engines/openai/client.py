@@ -16,13 +16,13 @@ from llmtui.domain.settings import Server
 from llmtui.domain.text import visible_line, well_formed
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
 from llmtui.engines.http.access import Patience
-from llmtui.engines.http.faults import malformed, reported
+from llmtui.engines.http.faults import NotFoundError, malformed, reported
 from llmtui.engines.http.turn import ServedTurn
 from llmtui.engines.openai.account import Account
 from llmtui.engines.openai.connection import Connection
-from llmtui.engines.openai.discovery import describe, find_model
+from llmtui.engines.openai.discovery import describe, explain_missing, find_model
 from llmtui.engines.openai.sse import EventParser
-from llmtui.engines.openai.wire import LLAMA_SERVER, VLLM, Chunk, Rendered, Tokenised, chat_body
+from llmtui.engines.openai.wire import LLAMA_SERVER, VLLM, Chunk, Rendered, Tokenised, chat_messages, turn_body
 from llmtui.errors import EngineError, LlmtuiError
 
 _DONE = b"[DONE]"
@@ -116,22 +116,22 @@ class OpenAIEngine:
         if turn := self._turns.get(request_id):
             turn.end(turn.account.finished(time.perf_counter_ns(), "cancelled"))
 
-    async def count_prompt(self, messages: Sequence[ChatMessage]) -> int:
-        """Tokens of the rendered conversation, as the server counts them.
+    async def count_prompt(self, prompt: Sequence[ChatMessage] | str) -> int:
+        """Tokens of the rendered conversation, or of a text as it is, as the server counts them.
 
         Raises:
             EngineError: this server does not count, or is gone.
         """
         connection, kind = self._counting()
-        chat = [{"role": message.role, "content": well_formed(message.content)} for message in messages]
-        url = f"{connection.root}/tokenize"
+        if isinstance(prompt, str):
+            return len(await self._tokens(connection, kind, prompt, add_special=True))
+        chat = chat_messages(prompt)
         if kind == VLLM:
             body = {"model": self._model, "messages": chat, "add_generation_prompt": True}
-            return len((await connection.post(url, body, Tokenised, model=None)).tokens)
+            return len((await connection.post(f"{connection.root}/tokenize", body, Tokenised, model=None)).tokens)
         question = {"model": self._model, "messages": chat}
         rendered = await connection.post(f"{connection.root}/apply-template", question, Rendered, model=None)
-        plain = {"model": self._model, "content": rendered.prompt, "add_special": True, "parse_special": True}
-        return len((await connection.post(url, plain, Tokenised, model=None)).tokens)
+        return len(await self._tokens(connection, kind, rendered.prompt, add_special=True))
 
     async def tokenise(self, text: str) -> list[int]:
         """Token ids of a plain text.
@@ -140,12 +140,15 @@ class OpenAIEngine:
             EngineError: this server does not tell, or is gone.
         """
         connection, kind = self._counting()
+        return await self._tokens(connection, kind, text, add_special=False)
+
+    async def _tokens(self, connection: Connection, kind: str, text: str, *, add_special: bool) -> list[int]:
         text = well_formed(text)
         body: dict[str, object] = {"model": self._model}
         if kind == VLLM:
-            body |= {"prompt": text, "add_special_tokens": False}
+            body |= {"prompt": text, "add_special_tokens": add_special}
         else:
-            body |= {"content": text, "add_special": False, "parse_special": True}
+            body |= {"content": text, "add_special": add_special, "parse_special": True}
         return (await connection.post(f"{connection.root}/tokenize", body, Tokenised, model=None)).tokens
 
     async def close(self) -> None:
@@ -188,12 +191,19 @@ class OpenAIEngine:
         connection, loaded = self._connection, self._loaded
         if connection is None or loaded is None:
             raise not_loaded()
-        body = chat_body(
-            request, self._model, kind=loaded.served_by or "", seed=seed, standard_only=self._server.standard_only
+        body = turn_body(
+            request,
+            self._model,
+            kind=loaded.served_by or "",
+            seed=seed,
+            standard_only=self._server.standard_only,
+            context_size=loaded.context_size,
         )
+        raw = request.prompt is not None
+        route = f"{connection.api}/{'completions' if raw else 'chat/completions'}"
         parser, whole, done = EventParser(), bytearray(), False
         try:
-            async for data, events in connection.stream(f"{connection.api}/chat/completions", body, model=self._model):
+            async for data, events in connection.stream(route, body, model=self._model):
                 now = time.perf_counter_ns()
                 if events:
                     done = turn.take(parser.feed(data), now, connection.name) or done
@@ -201,6 +211,8 @@ class OpenAIEngine:
                     whole += data
             now = time.perf_counter_ns()
             done = turn.take([bytes(whole)] if whole else parser.end(), now, connection.name) or done
+        except NotFoundError as error:
+            raise await explain_missing(connection, self._model, error, route, raw=raw) from error
         except EngineError:
             if turn.account.finish_reason is None and not done:
                 raise

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from llmtui.domain.models import LoadedModel, MemoryParts
 from llmtui.domain.text import visible_line
+from llmtui.engines.http.faults import NotFoundError, no_such_route
 from llmtui.engines.openai.connection import Connection
 from llmtui.engines.openai.wire import LLAMA_SERVER, OWNERS, ModelList, ModelMeta, Props, ServedModel
 from llmtui.errors import EngineError, LlmtuiError, ModelError
@@ -79,6 +80,27 @@ async def _props(connection: Connection, model: ServedModel) -> Props | None:
         return await connection.get(f"{connection.root}/props?model={quote(model.id, safe='')}", Props)
     except LlmtuiError:
         return None
+
+
+async def explain_missing(
+    connection: Connection, model: str, error: NotFoundError, route: str, *, raw: bool
+) -> LlmtuiError:
+    """What a 404 for a turn means, by whether the server still lists the model; `error` itself when it does not say.
+
+    Args:
+        connection: to the server.
+        model: that was asked for.
+        error: the 404.
+        route: that was asked.
+        raw: a text was to be continued.
+    """
+    try:
+        models = await served_models(connection)
+    except LlmtuiError:
+        return error
+    if any(model in {known.id, *(known.aliases or ())} for known in models):
+        return no_such_route(error, connection.name, route, raw=raw)
+    return _no_such_model(connection.name, model, [visible_line(known.id) for known in models])
 
 
 def _no_such_model(where: str, wanted: str | None, known: list[str]) -> ModelError:

@@ -1,22 +1,28 @@
 """What goes to a server and what comes back, as values. Everything a server may leave out is optional."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest
 
-LLAMA_SERVER, VLLM = "llama-server", "vLLM"
+LLAMA_SERVER, VLLM, SGLANG = "llama-server", "vLLM", "SGLang"
+LM_STUDIO, OLLAMA, FASTCHAT = "LM Studio", "Ollama", "FastChat"
 OWNERS = {
     "llamacpp": LLAMA_SERVER,
     "vllm": VLLM,
-    "organization_owner": "LM Studio",
-    "library": "Ollama",
-    "fastchat": "FastChat",
+    "sglang": SGLANG,
+    "organization_owner": LM_STUDIO,
+    "library": OLLAMA,
+    "fastchat": FASTCHAT,
 }
 """Who serves, by the `owned_by` of its list of models."""
+TEXT_TOKENS = 1024
+"""Most tokens of a text's continuation where neither the user nor the context says; many servers would stop at 16."""
 
 
 class Piece(msgspec.Struct):
@@ -28,10 +34,11 @@ class Piece(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """One answer; `message` instead of `delta` from a server that does not stream."""
+    """One answer: `delta` of a chat, `message` where that is not streamed, `text` where a text is continued."""
 
     delta: Piece | None = None
     message: Piece | None = None
+    text: str | None = None
     finish_reason: str | None = None
 
 
@@ -138,13 +145,15 @@ class Tokenised(msgspec.Struct):
     tokens: list[int]
 
 
-def chat_messages(request: GenerateRequest) -> list[dict[str, str]]:
+def chat_messages(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
     """The conversation as the API takes it."""
-    return [{"role": message.role, "content": well_formed(message.content)} for message in request.messages]
+    return [{"role": message.role, "content": well_formed(message.content)} for message in messages]
 
 
-def chat_body(request: GenerateRequest, model: str, *, kind: str, seed: int, standard_only: bool) -> dict[str, Any]:
-    """The body of a chat request.
+def turn_body(
+    request: GenerateRequest, model: str, *, kind: str, seed: int, standard_only: bool, context_size: int | None
+) -> dict[str, Any]:
+    """The body of a request for a turn, by the chat route or, of a text as it is, by the completions route.
 
     Args:
         request: the turn.
@@ -152,12 +161,13 @@ def chat_body(request: GenerateRequest, model: str, *, kind: str, seed: int, sta
         kind: of server, as in `OWNERS`; some are asked for more than others understand.
         seed: for sampling.
         standard_only: leave out what OpenAI's own API refuses.
+        context_size: tokens; None where the server does not say.
     """
-    sampling = request.sampling
+    sampling, text = request.sampling, request.prompt
     options: dict[str, Any] = {"include_usage": True}
     body: dict[str, Any] = {
         "model": model,
-        "messages": chat_messages(request),
+        **({"messages": chat_messages(request.messages)} if text is None else {"prompt": well_formed(text)}),
         "stream": True,
         "stream_options": options,
         "temperature": sampling.temperature,
@@ -166,18 +176,25 @@ def chat_body(request: GenerateRequest, model: str, *, kind: str, seed: int, sta
     }
     if sampling.max_tokens is not None:
         body["max_tokens"] = sampling.max_tokens
+    elif text is not None and kind not in {LLAMA_SERVER, OLLAMA}:
+        body["max_tokens"] = _room(text, context_size)
     if stops := [well_formed(stop) for stop in sampling.stop if stop]:
         body["stop"] = stops
     if kind == LLAMA_SERVER:
         body |= {"timings_per_token": True, "return_progress": True, "reasoning_format": "none"}
-    if kind == VLLM:
+    if kind in {VLLM, SGLANG}:
         options["continuous_usage_stats"] = True
     return body if standard_only else body | _beyond_standard(sampling, kind)
 
 
+def _room(text: str, context_size: int | None) -> int:
+    """Tokens a continuation may certainly have: no tokenizer makes more tokens of a text than it has bytes."""
+    return TEXT_TOKENS if context_size is None else max(1, context_size - len(well_formed(text).encode()) - 1)
+
+
 def _beyond_standard(sampling: Sampling, kind: str) -> dict[str, Any]:
     """Options that local servers know, under the names of each family."""
-    top_k = -1 if kind == VLLM and sampling.top_k == 0 else sampling.top_k
+    top_k = -1 if kind in {VLLM, SGLANG, FASTCHAT} and sampling.top_k == 0 else sampling.top_k
     more: dict[str, Any] = {"top_k": top_k, "min_p": sampling.min_p}
     if sampling.repeat_penalty != 1:
         more |= {"repeat_penalty": sampling.repeat_penalty, "repetition_penalty": sampling.repeat_penalty}

@@ -27,7 +27,7 @@ Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
-    """A rendered and tokenised conversation."""
+    """A conversation rendered and tokenised, or a text tokenised as it is."""
 
     tokens: "array[int]"
     rendered_sha256: str
@@ -68,17 +68,17 @@ class Clerk:
         """Work through the inbox for ever."""
         while True:
             match inbox.get():
-                case Count(id=id_, messages=messages):
-                    self._count(id_, messages)
-                case Tokenise(id=id_, text=text):
-                    ids = self._vocabulary.tokenise(text, add_special=False)
+                case Count(id=id_, messages=messages, prompt=text):
+                    self._count(id_, messages if text is None else text)
+                case Tokenise(id=id_, text=plain):
+                    ids = self._vocabulary.tokenise(plain, add_special=False)
                     self._outbox.send(Tokens(id_, ids.tolist()))
                 case (request, ticket):
                     self._prepare(request, ticket)
 
-    def _count(self, id_: str, messages: Sequence[ChatMessage]) -> None:
+    def _count(self, id_: str, asked: Sequence[ChatMessage] | str) -> None:
         try:
-            self._outbox.send(Counted(id_, len(self._prompt(messages).tokens)))
+            self._outbox.send(Counted(id_, len(self._prompt(asked).tokens)))
         except LlmtuiError as error:
             self._outbox.send(Refused(id_, failure_of(error)))
 
@@ -86,8 +86,8 @@ class Clerk:
         try:
             if not 0 <= request.slot < self._slots:
                 raise _no_such_slot(request.slot, self._slots)
-            prompt = self._prompt(request.messages)
-            self._check_length(len(prompt.tokens))
+            prompt = self._prompt(request.asked)
+            self._check_length(len(prompt.tokens), raw=request.prompt is not None)
             grammar = grammar_for(request.sampling, self._vocabulary)
         except LlmtuiError as error:
             self._tickets.close(ticket)
@@ -98,15 +98,16 @@ class Clerk:
                 request,
                 ticket,
                 prompt.tokens,
-                stops=(*request.sampling.stop, *self._template.stops),
+                stops=request.sampling.stop + (self._template.stops if request.prompt is None else ()),
                 rendered_sha256=prompt.rendered_sha256,
                 bos_count=prompt.bos_count,
                 grammar=grammar,
             )
         )
 
-    def _prompt(self, messages: Sequence[ChatMessage]) -> Prompt:
-        text = self._renderer.render(self._template, self._vocabulary, messages)
+    def _prompt(self, asked: Sequence[ChatMessage] | str) -> Prompt:
+        """Tokens of a conversation or text. A begin token that is written at the head is not put there again."""
+        text = asked if isinstance(asked, str) else self._renderer.render(self._template, self._vocabulary, asked)
         bos_text = self._vocabulary.bos_text
         printed = bool(bos_text) and text.startswith(bos_text)
         self._check_text(text)
@@ -131,7 +132,13 @@ class Clerk:
             if tokens >= PART_MARGIN * self._context_size:
                 raise prompt_too_long(int(tokens / PART_MARGIN), self._context_size, at_least=True)
 
-    def _check_length(self, tokens: int) -> None:
+    def _check_length(self, tokens: int, *, raw: bool) -> None:
+        if tokens == 0 and raw:
+            raise EngineError(
+                "There is nothing to continue",
+                cause="the prompt is empty, and this model's tokenizer adds no begin token",
+                remedy="Write at least one character.",
+            )
         if tokens == 0:
             raise TemplateError(
                 "The model's chat template rendered nothing",
