@@ -7,12 +7,17 @@ from odd_models import write_gemma3, write_mamba
 from test_engine_contract import finish_of, play, request, text_of
 
 from llmtui.domain.events import PrefillProgress
+from llmtui.domain.fit import cache_bytes
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
 from llmtui.engines.llama.client import LlamaEngine
+from llmtui.services.model_files import inspect
+from llmtui.services.models import DEMO_FILE
 
 GREEDY = Sampling(temperature=0, max_tokens=10, ignore_eos=True)
 WINDOW = 32
+LOG_STEP = (1 << 20) / 100
+"""llama.cpp logs sizes in hundredths of a mebibyte."""
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +40,18 @@ async def two_turns(engine: LlamaEngine) -> tuple[list[ChatMessage], int]:
     first = await play(engine, request("a", GREEDY, *messages))
     messages += [ChatMessage("assistant", text_of(first)), ChatMessage("user", "four")]
     return messages, finish_of(first).timings.prompt_tokens or 0
+
+
+@pytest.mark.parametrize("kind", ["demo", "mamba", "gemma3"])
+async def test_the_header_predicts_the_cache(open_worker, kind: str, request: pytest.FixtureRequest) -> None:
+    path = DEMO_FILE if kind == "demo" else request.getfixturevalue(kind)
+    info = inspect((path,), name=kind, source="file")
+    async with open_worker(path, context=2048) as engine:
+        memory = engine.loaded.memory
+        predicted = cache_bytes(info.cache_cost, engine.loaded.context_size, batch=512)
+        logged = (memory.kv_bytes or 0) + (memory.recurrent_bytes or 0)
+        assert predicted == pytest.approx(logged, abs=LOG_STEP)
+        assert info.weights_bytes == pytest.approx(memory.weights_bytes, rel=0.3)
 
 
 async def test_a_recurrent_state_is_told(open_worker, mamba: Path) -> None:

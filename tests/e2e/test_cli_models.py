@@ -10,7 +10,7 @@ from e2e.command import RECITE, llmtui
 from make_gguf import make
 from unit.gguf_bytes import kv_string, model, write
 
-COLUMNS = ["NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "SOURCE", "WHERE"]
+COLUMNS = ["NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "FITS", "SOURCE", "WHERE"]
 
 
 @pytest.fixture
@@ -32,6 +32,7 @@ def test_the_list_is_aligned_and_names_every_model(user: dict[str, str], shelf: 
     assert own.startswith("静夜思  qwen2")
     assert own.endswith("models/静夜思.gguf")
     assert "2,048" in own
+    assert own[head.index("FITS") - 3 :].startswith("yes")
     # The Chinese name takes six cells for three characters, so the next column starts three characters earlier.
     assert head.index("ARCH") == demo.index("llama") == own.index("qwen2") + 3
 
@@ -41,6 +42,8 @@ def test_the_list_as_json(user: dict[str, str], shelf: Path) -> None:
     assert [info["name"] for info in found] == ["demo", "静夜思"]
     assert found[1]["quantisation"] == "Q8_0"
     assert found[1]["trained_context"] == 2048
+    assert found[1]["fit"]["verdict"] == "yes"
+    assert found[1]["fit"]["context"] == 2048
     assert found[1]["size_bytes"] == (shelf / "models" / "静夜思.gguf").stat().st_size
 
 

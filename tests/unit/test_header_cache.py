@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from gguf_bytes import gguf, kv_string, model, tensor, write
 
+from llmtui.domain.models import CacheCost
 from llmtui.services import model_files
 from llmtui.services.models import Catalogue
 from llmtui.store import header_cache
@@ -135,7 +136,14 @@ def test_a_name_that_is_no_utf8_is_kept_too(shelf: Shelf) -> None:
 
 def facts(title: str) -> HeaderFacts:
     return HeaderFacts(
-        kind="model", title=title, architecture="llama", parameters=1, quantisation=None, trained_context=None
+        kind="model",
+        title=title,
+        architecture="llama",
+        parameters=1,
+        quantisation=None,
+        trained_context=None,
+        weights_bytes=1,
+        cache_cost=CacheCost(full_elements=1),
     )
 
 

@@ -11,9 +11,11 @@ from llmtui.domain.quantities import UNKNOWN, count, size, whole
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from llmtui.domain.fit import Fit
     from llmtui.domain.models import ModelInfo, OllamaExtras
     from llmtui.services.model_files import ModelDetails
     from llmtui.services.models import Catalogue
+    from llmtui.services.wiring import Services
 
 EXAMPLES = """\
 \b
@@ -27,6 +29,8 @@ Models are looked for in ./models, in the folders that the configuration names, 
 Ollama, the Hugging Face hub, LM Studio and llama.cpp keep theirs. Ollama need not run. The configured servers are asked
 what they offer, all at once, for two seconds at most."""
 _LONG = 100
+_FITS = 6
+"""Number of the column that says whether a model fits."""
 _PROGRESS = 10
 """Models between two updates of the progress line."""
 
@@ -53,10 +57,15 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         from llmtui.services.servers import list_all_served  # noqa: PLC0415
 
         models += asyncio.run(list_all_served(services.config.servers))
+    fits = _fits(models, services)
     if as_json:
-        output.write_json({"models": msgspec.to_builtins(models), "adapters": msgspec.to_builtins(adapters)})
+        rows = [
+            msgspec.to_builtins(info) | {"fit": msgspec.to_builtins(fit)}
+            for info, fit in zip(models, fits, strict=True)
+        ]
+        output.write_json({"models": rows, "adapters": msgspec.to_builtins(adapters)})
         return
-    lines = _table(models)
+    lines = _table(models, fits)
     if adapters:
         lines += ["", "LoRA adapters", *_table(adapters)]
     for line in lines:
@@ -95,12 +104,23 @@ def _scanned(catalogue: "Catalogue") -> "list[ModelInfo]":
     return found
 
 
-def _table(found: "Sequence[ModelInfo]") -> list[str]:
-    rows = [("NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "SOURCE", "WHERE"), *(_row(info) for info in found)]
+def _fits(models: "Sequence[ModelInfo]", services: "Services") -> "list[Fit]":
+    from llmtui.services.fits import fit_of, read_room  # noqa: PLC0415 - `--help` loads no service
+
+    room = read_room(services.config.runtime)
+    return [fit_of(info, services.config.runtime, room) for info in models]
+
+
+def _table(found: "Sequence[ModelInfo]", fits: "Sequence[Fit] | None" = None) -> list[str]:
+    """One line a model; without `fits` there is no such column."""
+    headings = ("NAME", "ARCH", "PARAMS", "QUANT", "SIZE", "CONTEXT", "FITS", "SOURCE", "WHERE")
+    rows = [headings, *(_row(info, fits[index] if fits else None) for index, info in enumerate(found))]
+    if fits is None:
+        rows = [(*row[:_FITS], *row[_FITS + 1 :]) for row in rows]
     return aligned([tuple(map(output.safe_line, row)) for row in rows], right=frozenset({2, 4, 5}))
 
 
-def _row(info: "ModelInfo") -> tuple[str, ...]:
+def _row(info: "ModelInfo", fit: "Fit | None") -> tuple[str, ...]:
     where = "comes along" if info.source == "demo" else info.path
     if info.server is not None:
         where = info.path.partition("#")[0]
@@ -115,6 +135,7 @@ def _row(info: "ModelInfo") -> tuple[str, ...]:
         info.quantisation or UNKNOWN,
         size(info.size_bytes),
         whole(info.trained_context),
+        (fit.verdict if fit else None) or "?",
         info.source,
         where,
     )

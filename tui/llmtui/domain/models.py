@@ -9,6 +9,22 @@ ModelSource = Literal["demo", "file", "folder", "lmstudio", "huggingface", "llam
 ModelKind = Literal["model", "adapter"]
 
 
+class CacheCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conversation costs a model beside its weights, by its header.
+
+    Attributes:
+        full_elements: numbers a token leaves in the layers that see the whole context.
+        windowed_elements: numbers a token leaves in the layers that see a window only.
+        window: of those, in tokens.
+        state_bytes: of a sequence's recurrent states, however long it is.
+    """
+
+    full_elements: int = 0
+    windowed_elements: int = 0
+    window: int = 0
+    state_bytes: int = 0
+
+
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """A model as listed: read from its file's header only, or named by a server.
 
@@ -21,6 +37,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         parameters: sum of the elements of all tensors.
         quantisation: as the file type says, e.g. `Q4_K_M`.
         trained_context: tokens the model was trained on.
+        weights_bytes: sum of the sizes of all tensors; None where one is of an unknown type, and for a server's.
+        cache_cost: None where the header does not say enough, and for a server's.
         problem: why it cannot be loaded, when the header already says so, or the server that was asked.
         server: where it is served: a configured server's name, else a URL; None for files.
         served_id: what the server calls it; None takes the only one it has.
@@ -38,6 +56,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int | None = None
     quantisation: str | None = None
     trained_context: int | None = None
+    weights_bytes: int | None = None
+    cache_cost: CacheCost | None = None
     problem: str | None = None
     server: str | None = None
     served_id: str | None = None

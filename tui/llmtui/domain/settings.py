@@ -9,6 +9,8 @@ from msgspec import Meta
 
 from llmtui.domain.limits import MAX_FACTOR, MAX_GRAMMAR, MAX_INT
 
+DEFAULT_CONTEXT = 8192
+"""Tokens a slot gets when nothing is asked for, where the model was trained on as many."""
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 

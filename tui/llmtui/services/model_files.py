@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from llmtui.domain.fit import cache_cost
 from llmtui.domain.models import ModelInfo, ModelSource, OllamaExtras
 from llmtui.domain.text import visible_line
 from llmtui.errors import ModelError
@@ -140,6 +141,8 @@ def survey(parts: Sequence[Path]) -> HeaderFacts:
         parameters=sum(tensor.elements for header in headers for tensor in header.tensors),
         quantisation=_quantisation(headers),
         trained_context=head.number(f"{architecture}.context_length"),
+        weights_bytes=_weights(headers),
+        cache_cost=cache_cost(architecture, head.values),
     )
 
 
@@ -171,6 +174,8 @@ def _info(facts: HeaderFacts, parts: Sequence[Path], *, name: str, source: Model
         parameters=facts.parameters,
         quantisation=facts.quantisation,
         trained_context=facts.trained_context,
+        weights_bytes=facts.weights_bytes,
+        cache_cost=facts.cache_cost,
     )
 
 
@@ -239,6 +244,11 @@ def _quantisation(headers: Sequence[GgufHeader]) -> str | None:
         return named
     shares = _shares(headers)
     return shares[0].type if shares else None
+
+
+def _weights(headers: Sequence[GgufHeader]) -> int | None:
+    sizes = [tensor.size_bytes for header in headers for tensor in header.tensors]
+    return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def _shares(headers: Sequence[GgufHeader]) -> tuple[TensorShare, ...]:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import msgspec
 
+from llmtui.domain.models import CacheCost
 from llmtui.store.paths import make_private_dir
 
-VERSION = 1
+VERSION = 2
 """Of what is kept: another one is as good as none."""
 MAX_ENTRIES = 20_000
 """Beyond this only what was used this time is kept."""
@@ -28,6 +29,7 @@ class HeaderFacts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     Attributes:
         kind: `model`, or what else a sound GGUF file can be: `adapter`, `mmproj`, `projector`, `imatrix`.
         parameters: sum of the elements of all tensors.
+        weights_bytes: sum of the sizes of all tensors; None where one is of an unknown type.
     """
 
     kind: str
@@ -36,6 +38,8 @@ class HeaderFacts(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     parameters: int
     quantisation: str | None
     trained_context: int | None
+    weights_bytes: int | None
+    cache_cost: CacheCost | None
 
 
 class _Entry(msgspec.Struct, frozen=True, array_like=True):
@@ -74,7 +78,7 @@ class HeaderCache:
 
     def put(self, path: Path, stamp: Stamp, facts: HeaderFacts) -> None:
         """Keep facts; on disk from the next `save`. A file that claims more than 64 bits can count is not kept."""
-        if facts.parameters >= 1 << 63:
+        if max(facts.parameters, *_numbers(facts)) >= 1 << 63:
             return
         key, entry = os.fsencode(path), _Entry(stamp, facts)
         if self._entries is not None:
@@ -101,6 +105,11 @@ def stamp_of(parts: Sequence[Path]) -> Stamp:
         OSError: one is missing.
     """
     return tuple((status.st_size, status.st_mtime_ns) for status in (part.stat() for part in parts))
+
+
+def _numbers(facts: HeaderFacts) -> tuple[int, ...]:
+    """Counts that grow with what a header claims."""
+    return (facts.weights_bytes or 0, *(msgspec.structs.astuple(facts.cache_cost) if facts.cache_cost else ()))
 
 
 def _read(path: Path) -> dict[bytes, _Entry]:

@@ -10,14 +10,13 @@ from typing import Any
 
 import msgspec
 
-from llmtui.domain.settings import Runtime
+from llmtui.domain.settings import DEFAULT_CONTEXT, Runtime
 from llmtui.domain.text import visible_line
 from llmtui.engines.llama.worker import machine
 from llmtui.engines.llama.worker.bindings import AbortFlag, llama
 from llmtui.engines.llama.worker.logs import LogCapture
 from llmtui.errors import ModelError
 
-DEFAULT_CONTEXT = 8192
 KV_ELEMENT_BYTES = 2
 LARGEST_CONTEXT = 2**31 - 1024
 LONGEST_CAUSE = 200
