@@ -1,5 +1,6 @@
 """Memory that a model could have on this machine now. The judging is `domain.fit`; the reading is here."""
 
+import os
 from collections.abc import Sequence
 from functools import cache
 
@@ -17,20 +18,20 @@ def read_room(runtime: Runtime, pids: Sequence[int] = ()) -> Room:
         pids: processes of loaded models, which make room when another is loaded. What they have mapped from files
             counts as available already.
     """
-    import psutil  # noqa: PLC0415 - 40 ms that only readers of the host pay
-
-    from llmtui.engines.llama.worker.machine import available_memory  # noqa: PLC0415 - as above
+    from llmtui.engines.llama.worker.machine import available_memory  # noqa: PLC0415 - at first use
 
     if runtime.gpu_layers != 0:
         on_gpu = _gpu_room(runtime, pids)
         if on_gpu is not None:
             return on_gpu
-    memory = psutil.virtual_memory()
-    available = available_memory()
+    available, total = available_memory(), _physical_bytes()
+    if available is None or total is None:
+        import psutil  # noqa: PLC0415 - 40 ms that only systems without /proc pay
+
+        memory = psutil.virtual_memory()
+        available, total = int(memory.available), int(memory.total)
     held = sum(_anonymous_bytes(pid) for pid in pids)
-    return Room(
-        available_bytes=(memory.available if available is None else available) + held, total_bytes=int(memory.total)
-    )
+    return Room(available_bytes=available + held, total_bytes=total)
 
 
 def _gpu_room(runtime: Runtime, pids: Sequence[int]) -> Room | None:
@@ -56,6 +57,13 @@ def _build_uses_gpu() -> bool:
         return read_features().gpu_offload
     except EngineError:
         return False
+
+
+def _physical_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _anonymous_bytes(pid: int) -> int:
