@@ -39,7 +39,16 @@ def loaded(code: str, *args: str, folder: Path) -> tuple[int, set[str]]:
 
 
 @pytest.mark.parametrize(
-    "args", [["--version"], ["--help"], ["-h"], ["ask", "--help"], ["models", "--help"], ["doctor", "--help"]]
+    "args",
+    [
+        ["--version"],
+        ["--help"],
+        ["-h"],
+        ["ask", "--help"],
+        ["models", "--help"],
+        ["models", "quantize", "--help"],
+        ["doctor", "--help"],
+    ],
 )
 def test_help_and_version_load_nothing_heavy(args: Sequence[str], tmp_path: Path) -> None:
     code, modules = loaded(RUN, *args, folder=tmp_path)

@@ -6,6 +6,7 @@ import click
 
 from llmtui.cli import output
 from llmtui.cli.columns import aligned
+from llmtui.cli.quantise import quantize
 from llmtui.domain.quantities import UNKNOWN, count, size, whole
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ Examples:
   llmtui models --json | jq -r '.models[].name'
   llmtui models show demo
   llmtui models show models/qwen2-0_5b-q4_0.gguf --json
+  llmtui models quantize qwen2-7b-f16 Q4_K_M
 
 Models are looked for in ./models, in the folders that the configuration names, in the data folder's `models`, and where
 Ollama, the Hugging Face hub, LM Studio and llama.cpp keep theirs. Ollama need not run. The configured servers are asked
@@ -70,6 +72,9 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
         lines += ["", "LoRA adapters", *_table(adapters)]
     for line in lines:
         output.write(line + "\n")
+
+
+command.add_command(quantize)
 
 
 @command.command(name="show")

@@ -52,6 +52,11 @@ class Catalogue:
         """Where models are looked for, whether or not the folders exist."""
         return places(self._folders, self._config, self._environ)
 
+    def searches(self, path: Path) -> bool:
+        """Whether a model file that lies there is found by its name."""
+        folder = path.parent.resolve()
+        return any(folder.is_relative_to(place.path.resolve()) for place in self.places if place.source != "ollama")
+
     @property
     def default(self) -> str:
         """What is opened when nothing is named: the configured model, else `demo`."""
