@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import itertools
 import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -69,14 +70,15 @@ class Bench:
         self.sessions: list[ChatSession] = []
         self.host = ModelHost(lambda _info, _runtime: self.engine, Runtime())
         self.engine = SpyEngine([SHORT])
+        self.numbers = itertools.count()
 
     async def load(self, *script: ScriptedTurn, context: int = 4096) -> SpyEngine:
         model = LoadedModel(
             name="tiny", description="", engine="scripted", engine_build="1", context_size=context, pid=1
         )
         self.engine = SpyEngine(script, model=model, load_s=0.01)
-        async for _ in self.host.load(INFO):
-            pass
+        async for _ in self.host.load(msgspec.structs.replace(INFO, path=f"/{next(self.numbers)}.gguf")):
+            pass  # each load is of another model: none is taken from those that are loaded still
         return self.engine
 
     def new(self, system: str | None = None) -> ChatSession:

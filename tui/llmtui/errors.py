@@ -45,6 +45,10 @@ class ModelError(LlmtuiError):
     exit_code = 3
 
 
+class OutOfMemoryError(ModelError):
+    """A model does not fit into the memory that is free; it may when other models are unloaded."""
+
+
 class EngineError(LlmtuiError):
     """An engine failed while it worked: the worker died, a server answered an error."""
 

@@ -10,7 +10,7 @@ import msgspec
 from llmtui.domain.models import LoadedModel
 
 FinishReason = Literal["stop", "length", "cancelled", "context_full", "error"]
-FailureKind = Literal["model", "engine", "context", "template", "usage"]
+FailureKind = Literal["memory", "model", "engine", "context", "template", "usage"]
 Source = Literal["engine", "measured", "estimated"]
 
 

@@ -1,11 +1,17 @@
 """Numbers as people read them, the same everywhere: thousands separated, units spelled, unknown as an en dash."""
 
 import math
+import re
 
 UNKNOWN = "–"
 _STEP = 0.9995
 """From this share of a unit on it is used: less would round to a thousand of the unit below."""
 _BINARY = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+_BYTES = {"": 1, "b": 1} | {
+    f"{letter}{rest}": base**power
+    for power, letter in enumerate("kmgt", start=1)
+    for rest, base in (("", 1024), ("ib", 1024), ("b", 1000))
+}
 _THOUSANDS = ((10**9, "B"), (10**6, "M"), (10**3, "K"))
 
 
@@ -56,3 +62,16 @@ def duration(seconds: float | None) -> str:
         return f"{whole_s} s"
     minutes = math.ceil(whole_s / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60:02} min"
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size as people write it: `8GiB`, `512 MiB`, `8G`, `8 GB` (powers of 1000), `1000000`.
+
+    Raises:
+        ValueError: saying what a size looks like.
+    """
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([A-Za-z]*)\s*", text)
+    if match is None or match[2].lower() not in _BYTES:
+        raise ValueError(f"{text!r} is not a size; write it like 8GiB, 512 MiB or 8 GB")
+    factor: int = _BYTES[match[2].lower()]
+    return round(float(match[1]) * factor)

@@ -8,9 +8,12 @@ import msgspec
 from msgspec import Meta
 
 from llmtui.domain.limits import MAX_FACTOR, MAX_GRAMMAR, MAX_INT
+from llmtui.domain.quantities import parse_size
 
 DEFAULT_CONTEXT = 8192
 """Tokens a slot gets when nothing is asked for, where the model was trained on as many."""
+LARGEST_SHARE = 0.9
+"""Of memory that could be had: the rest is for what cannot be foreseen, and for other programs."""
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
@@ -96,6 +99,38 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     batch: Annotated[int, Meta(ge=1, le=65_536)] = 512
     slots: Annotated[int, Meta(ge=1, le=256)] = 1
     mmap: bool = True
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many models stay loaded, so that going back to one takes no time.
+
+    Attributes:
+        memory: that all loaded models may take together, the one that answers included: a size (`"8GiB"`, or bytes),
+            or as a number up to 1 the share of what could be had if none were loaded. At most nine tenths of that are
+            ever taken. 0 keeps only the model that answers.
+        models: loaded at once, models on servers not counted; None sets no number.
+    """
+
+    memory: Annotated[float, Meta(ge=0, le=2**60)] | str = 0.9
+    models: Annotated[int, Meta(ge=1, le=MAX_INT)] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no size."""
+        if isinstance(self.memory, str):
+            parse_size(self.memory)
+
+    def budget(self, obtainable_bytes: int | None) -> int | None:
+        """Bytes that all loaded models may take; None where neither the setting nor the system tells.
+
+        Args:
+            obtainable_bytes: that could be had if no model were loaded; None where unknown.
+        """
+        share = None if isinstance(self.memory, str) or self.memory > 1 else self.memory
+        size = parse_size(self.memory) if isinstance(self.memory, str) else int(self.memory)
+        if obtainable_bytes is None:
+            return size if share is None else None
+        most = LARGEST_SHARE * obtainable_bytes
+        return int(min(most, size if share is None else share * obtainable_bytes))
 
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

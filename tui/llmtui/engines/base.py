@@ -9,9 +9,18 @@ from llmtui.domain.events import Failed, FailureKind, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Sampling
-from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError, UsageError
+from llmtui.errors import (
+    ContextError,
+    EngineError,
+    LlmtuiError,
+    ModelError,
+    OutOfMemoryError,
+    TemplateError,
+    UsageError,
+)
 
 _ERRORS: dict[FailureKind, type[LlmtuiError]] = {
+    "memory": OutOfMemoryError,  # before the kind of error that it is one of
     "model": ModelError,
     "engine": EngineError,
     "context": ContextError,

@@ -1,43 +1,54 @@
-"""The one model that answers now: loading, switching, reloading after a crash."""
+"""The model that answers now: loading, switching, going back to a warm one, reloading after a crash."""
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+import msgspec
+
 from llmtui.domain.events import Loaded, LoadEvent
+from llmtui.domain.metrics import ProcessMemory
 from llmtui.domain.models import LoadedModel, ModelInfo
-from llmtui.domain.settings import Runtime
+from llmtui.domain.settings import Pool, Runtime
 from llmtui.engines.base import Engine
-from llmtui.errors import EngineError, UsageError
+from llmtui.errors import EngineError, OutOfMemoryError, UsageError
+from llmtui.services.pool import Warm, WarmPool, stamp_of
 
 OpenEngine = Callable[[ModelInfo, Runtime], Engine]
-MARGIN_BYTES = 512 << 20
-"""Room for KV cache and compute buffers beside the weights, when two models are held at once for a moment."""
 
 
 class ModelHost:
-    """Holds the current engine. All of it runs on one event loop.
+    """Holds the current engine, and the warm ones. All of it runs on one event loop.
 
     Args:
         open_engine: makes an engine for a model without loading it.
         runtime: how models are loaded; a change counts from the next load.
-        free_memory: bytes that can be had now; None where unknown.
+        limits: how many models stay loaded.
+        free_memory: bytes that can be had now; None where unknown: then only the current model stays loaded.
+        process_memory: of a worker, by its process id.
     """
 
     def __init__(
-        self, open_engine: OpenEngine, runtime: Runtime, *, free_memory: Callable[[], int | None] | None = None
+        self,
+        open_engine: OpenEngine,
+        runtime: Runtime,
+        *,
+        limits: Pool | None = None,
+        free_memory: Callable[[], int | None] | None = None,
+        process_memory: Callable[[int], ProcessMemory] | None = None,
     ) -> None:
         self.runtime = runtime
         self._open_engine = open_engine
-        self._free_memory = free_memory or _free_memory
-        self._engine: Engine | None = None
+        self._pool = WarmPool(limits or Pool(), free_memory=free_memory, process_memory=process_memory)
+        self._current: Warm | None = None
         self._info: ModelInfo | None = None
+        self._previous: ModelInfo | None = None
         self._loading = False
         self._unclaimed_load_s: float | None = None
 
     @property
     def engine(self) -> Engine | None:
         """The engine of the last load that succeeded, dead or alive; None before, and when it had to make room."""
-        return self._engine
+        return self._current.engine if self._current else None
 
     @property
     def info(self) -> ModelInfo | None:
@@ -45,14 +56,47 @@ class ModelHost:
         return self._info
 
     @property
+    def previous(self) -> ModelInfo | None:
+        """The model used before the present one, loaded still or not; None when there was none."""
+        return self._previous
+
+    @property
+    def warm(self) -> tuple[ModelInfo, ...]:
+        """Loaded models that can answer, the most recently used first, the present one included."""
+        models = self._pool.models
+        return tuple(self._info if model is self._current and self._info else model.info for model in models)
+
+    @property
+    def budget_bytes(self) -> int | None:
+        """Memory that all loaded models may take now; None where unknown.
+
+        It is measured: look when something has changed, not while painting.
+        """
+        return self._pool.budget_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that all loaded models take now; measured like `budget_bytes`."""
+        return self._pool.held_bytes
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Processes of the loaded models: their memory can be had for another one."""
+        granted = [model.engine.loaded for model in self._pool.models]
+        return tuple(loaded.pid for loaded in granted if loaded is not None and loaded.pid is not None)
+
+    @property
     def loaded(self) -> LoadedModel | None:
-        """What the engine granted."""
-        return self._engine.loaded if self._engine else None
+        """What the engine granted, by the name under which the model was chosen."""
+        loaded = self._current.engine.loaded if self._current else None
+        if loaded is None or self._info is None or self._current is None or self._current.info.name == self._info.name:
+            return loaded
+        return msgspec.structs.replace(loaded, name=self._info.name)
 
     @property
     def alive(self) -> bool:
         """Whether a turn can be sent now."""
-        return self._engine is not None and self._engine.alive
+        return self._current is not None and self._current.engine.alive
 
     @property
     def loading(self) -> bool:
@@ -60,38 +104,40 @@ class ModelHost:
         return self._loading
 
     def claim_load_s(self) -> float | None:
-        """Seconds of the last load, once: the first turn after it counts them."""
+        """Seconds of the last load, once: the first turn after it counts them. None after a switch to a warm model."""
         seconds, self._unclaimed_load_s = self._unclaimed_load_s, None
         return seconds
 
     async def load(self, info: ModelInfo) -> AsyncGenerator[LoadEvent]:
-        """Open a model and, once it is ready, close the one before.
+        """Open a model, or take it from those that are loaded still; the one before stays loaded within the budget.
 
-        When both do not fit in free memory the old one is closed first; then a failure leaves none, and `reload`
-        opens the old one again. Closing the iterator, or cancelling, ends the load and leaves the old model.
+        When they do not fit in memory together, others are closed first, the least recently used before the present
+        one; then a failure may leave none, and `reload` opens it again. A load that runs out of memory nevertheless
+        is tried again once that has made room. Closing the iterator, or cancelling, ends the load and leaves the
+        present model. A model whose file or settings have changed is opened anew.
 
         Raises:
-            ModelError, EngineError: it cannot be loaded; the old one answers as before when it is still there.
+            ModelError, EngineError: it cannot be loaded; the present one answers as before when it is still there.
             UsageError: another load is under way.
         """
         if self._loading:
             raise UsageError("A model is being loaded already", remedy="Wait until it is ready")
         self._loading = True
         try:
-            if self._engine is not None and not (self._engine.alive and self._fits_beside(info)):
-                await self._close_engine()
-            fresh = self._open_engine(info, self.runtime)
-            async with _closed_unless_kept(fresh) as keep, contextlib.aclosing(_events(fresh)) as events:
+            warm = await self._pool.take(info, self.runtime)
+            granted = warm.engine.loaded if warm else None
+            if warm is not None and granted is not None:
+                await self._adopt(warm, info, None)
+                yield Loaded(self.loaded or granted)
+                return
+            async with contextlib.aclosing(self._open_with_room(info)) as events:
                 async for event in events:
-                    if isinstance(event, Loaded):
-                        keep()
-                        await self._adopt(fresh, info, event.model)
                     yield event
         finally:
             self._loading = False
 
     async def reload(self) -> AsyncGenerator[LoadEvent]:
-        """Open the present model again, for instance after its engine died.
+        """Open the present model anew, for instance after its engine died.
 
         Raises:
             UsageError: no model was loaded yet.
@@ -100,35 +146,76 @@ class ModelHost:
         if self._info is None:
             raise UsageError("There is no model to load again", remedy="Choose a model first")
         if not self._loading:
-            await self._close_engine()
+            await self._close_current()
         async with contextlib.aclosing(self.load(self._info)) as events:
             async for event in events:
                 yield event
 
+    async def unload(self, info: ModelInfo) -> None:
+        """Close a loaded model and give back its memory; a turn that it answers fails. Nothing when it is not loaded.
+
+        The present model can be unloaded, too; `reload` opens it again.
+        """
+        model = self._pool.find(info)
+        if model is not None:
+            await self._close(model)
+
     async def give_up(self) -> None:
         """End an engine that does not answer, by force after a second; its turn fails, and `reload` opens it again."""
-        await self._close_engine()
+        await self._close_current()
 
     async def close(self) -> None:
-        """Unload the model; safe to call twice."""
-        await self._close_engine()
+        """Unload all models; safe to call twice."""
+        self._current = None
+        await self._pool.close_all()
 
-    async def _adopt(self, engine: Engine, info: ModelInfo, loaded: LoadedModel) -> None:
-        old, self._engine, self._info = self._engine, engine, info
-        self._unclaimed_load_s = loaded.load_s
-        if old is not None:
-            await old.close()
+    async def _open_with_room(self, info: ModelInfo) -> AsyncGenerator[LoadEvent]:
+        if self._current is not None and not self._current.engine.alive:
+            await self._close_current()
+        await self._pool.make_room(info, self.runtime, self._current)
+        while True:
+            self._forget_closed()
+            try:
+                async with contextlib.aclosing(self._open(info)) as events:
+                    async for event in events:
+                        yield event
+            except OutOfMemoryError:
+                if not await self._pool.make_all_room(info, self._current):
+                    raise
+            else:
+                return
 
-    async def _close_engine(self) -> None:
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            await engine.close()
+    async def _open(self, info: ModelInfo) -> AsyncGenerator[LoadEvent]:
+        runtime, stamp = self.runtime, await stamp_of(info)
+        fresh = self._open_engine(info, runtime)
+        async with _closed_unless_kept(fresh) as keep, contextlib.aclosing(_events(fresh)) as events:
+            async for event in events:
+                if isinstance(event, Loaded):
+                    keep()
+                    await self._adopt(Warm(info, runtime, fresh, stamp), info, event.model.load_s)
+                yield event
 
-    def _fits_beside(self, info: ModelInfo) -> bool:
-        if info.size_bytes is None or info.server is not None:
-            return True
-        free = self._free_memory()
-        return free is None or info.size_bytes * 1.2 + MARGIN_BYTES < free
+    async def _adopt(self, model: Warm, info: ModelInfo, load_s: float | None) -> None:
+        before = self._info
+        if before is not None and not model.is_model(before):
+            self._previous = before
+        self._current, self._info = model, info
+        self._unclaimed_load_s = load_s
+        self._pool.put(model)
+        await self._pool.trim(model)
+
+    async def _close_current(self) -> None:
+        if self._current is not None:
+            await self._close(self._current)
+
+    async def _close(self, model: Warm) -> None:
+        if model is self._current:
+            self._current = None
+        await self._pool.close(model)
+
+    def _forget_closed(self) -> None:
+        if self._current is not None and not self._current.engine.alive:
+            self._current = None
 
 
 async def _events(engine: Engine) -> AsyncGenerator[LoadEvent]:
@@ -154,10 +241,3 @@ async def _closed_unless_kept(engine: Engine) -> AsyncIterator[Callable[[], None
     finally:
         if not kept:
             await engine.close()
-
-
-def _free_memory() -> int | None:
-    import psutil  # noqa: PLC0415 - read at a switch only, never at start-up
-
-    available: int = psutil.virtual_memory().available
-    return available

@@ -36,7 +36,7 @@ def build(config: Config, folders: Folders) -> Services:
         config=config,
         folders=folders,
         catalogue=Catalogue(folders, config),
-        host=ModelHost(partial(open_engine, config.servers), config.runtime),
+        host=ModelHost(partial(open_engine, config.servers), config.runtime, limits=config.pool),
     )
 
 

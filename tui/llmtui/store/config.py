@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from llmtui.domain.settings import Runtime, Sampling, Server
+from llmtui.domain.settings import Pool, Runtime, Sampling, Server
 from llmtui.errors import ConfigError
 from llmtui.store.files import read_regular
 from llmtui.store.paths import Folders
@@ -32,6 +32,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         keymap: action id to key.
         sampling: defaults of a turn.
         runtime: defaults of a load.
+        pool: how many models stay loaded.
         system: system message of a new chat.
         servers: name to server; the name stands before the `/` of its models.
     """
@@ -44,6 +45,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keymap: dict[str, str] = {}
     sampling: Sampling = Sampling()
     runtime: Runtime = Runtime()
+    pool: Pool = Pool()
     system: str | None = None
     servers: dict[str, Server] = {}
 
@@ -163,7 +165,11 @@ def _toml_place(text: str, message: str) -> str:
 
 
 def _fields_at(keys: list[str]) -> tuple[str, ...]:
-    holder = {"sampling": Sampling, "runtime": Runtime, "servers": Server}.get(keys[0], Config) if keys else Config
+    holder = (
+        {"sampling": Sampling, "runtime": Runtime, "pool": Pool, "servers": Server}.get(keys[0], Config)
+        if keys
+        else Config
+    )
     return holder.__struct_fields__
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import signal
 import sys
 from collections.abc import AsyncGenerator, Sequence
 from typing import TypeVar
@@ -29,7 +30,7 @@ from llmtui.engines.llama.wire import (
     Tokens,
     TurnReply,
 )
-from llmtui.errors import EngineError, LlmtuiError, ModelError
+from llmtui.errors import EngineError, LlmtuiError, ModelError, OutOfMemoryError
 
 AnswerT = TypeVar("AnswerT")
 
@@ -198,7 +199,13 @@ class LlamaEngine:
             failure = Failed("engine", title, cause, remedy)
         self._end = failure
         if self._loaded is None and not self._closed:
-            self._loading.put_nowait(failure_of(_load_death(failure, code if problem is None else None)))
+            killed_for_memory = out_of_memory and code == -signal.SIGKILL
+            error = (OutOfMemoryError if killed_for_memory else ModelError)(
+                "The model process ended while it opened the model",
+                cause=f"{failure.title}: {failure.cause}",
+                remedy=load_remedy(code if problem is None else None, failure.remedy),
+            )
+            self._loading.put_nowait(failure_of(error))
         self._fail_all(failure)
 
     def _fail_all(self, failure: Failed) -> None:
@@ -224,14 +231,6 @@ def _check_path(path: str) -> None:
             cause=visible_line(path),
             remedy="Rename the file, or the folder it is in.",
         ) from None
-
-
-def _load_death(failure: Failed, code: int | None) -> ModelError:
-    return ModelError(
-        "The model process ended while it opened the model",
-        cause=f"{failure.title}: {failure.cause}",
-        remedy=load_remedy(code, failure.remedy),
-    )
 
 
 def _clean(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:

@@ -15,7 +15,7 @@ from llmtui.engines.llama.worker.loading import (
     uses_gpu,
 )
 from llmtui.engines.llama.worker.logs import LogCapture
-from llmtui.errors import ModelError
+from llmtui.errors import OutOfMemoryError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -32,7 +32,7 @@ def check_weights(
     The file's size rules most models out, so the load seldom waits for its header.
 
     Raises:
-        ModelError: they do not fit; the cause has both numbers.
+        OutOfMemoryError: they do not fit; the cause has both numbers.
     """
     if available_bytes is None or uses_gpu(runtime):
         return
@@ -40,7 +40,7 @@ def check_weights(
         return
     known = facts.result()
     if known is not None and known.total_bytes > available_bytes:
-        raise ModelError(
+        raise OutOfMemoryError(
             "The model does not fit into memory",
             cause=f"{size(known.total_bytes)} of weights; {size(available_bytes)} are available",
             remedy="Choose a smaller quantisation, or close other programs.",
@@ -56,7 +56,7 @@ def check_memory(
     (less for sliding windows and compressed caches).
 
     Raises:
-        ModelError: it does not fit; the cause has both numbers.
+        OutOfMemoryError: it does not fit; the cause has both numbers.
     """
     if available_bytes is None or uses_gpu(runtime):
         return
@@ -68,7 +68,7 @@ def check_memory(
     if cells <= DRY_RUN_CELLS:
         cache = _dry_run(path, context, runtime, logs) or cache
     if cache + weights_bytes > available_bytes:
-        raise ModelError(
+        raise OutOfMemoryError(
             "The model with this context does not fit into memory",
             cause=f"a context of {context:,} tokens takes {size(cache)} beside {size(weights_bytes)} of weights; "
             f"{size(available_bytes)} are available",

@@ -15,7 +15,7 @@ from llmtui.domain.text import visible_line
 from llmtui.engines.llama.worker import machine
 from llmtui.engines.llama.worker.bindings import AbortFlag, llama
 from llmtui.engines.llama.worker.logs import LogCapture
-from llmtui.errors import ModelError
+from llmtui.errors import ModelError, OutOfMemoryError
 
 KV_ELEMENT_BYTES = 2
 LARGEST_CONTEXT = 2**31 - 1024
@@ -136,9 +136,10 @@ def open_context(model: Any, runtime: Runtime, logs: LogCapture) -> OpenModel:
     threads = runtime.threads or machine.usable_cores()
     context = llama.llama_init_from_model(model, context_params(granted, runtime, threads))
     if not context:
-        raise ModelError(
+        line = _best_line(logs)
+        raise (OutOfMemoryError if _tells_of_memory(line) else ModelError)(
             "The context could not be created",
-            cause=_shortened(_best_line(logs)) or f"{granted:,} tokens in {runtime.slots} slots",
+            cause=_shortened(line) or f"{granted:,} tokens in {runtime.slots} slots",
             remedy="Ask for a smaller context, or close other programs.",
         )
     memory = llama.llama_get_memory(context)
@@ -203,7 +204,7 @@ def kv_bytes_per_token(model: Any) -> int:
 def load_error(logs: LogCapture) -> ModelError:
     """llama.cpp's last words about a file it did not open, with what to do about them."""
     line = _best_line(logs)
-    cause, low = _shortened(line), line.lower()
+    cause = _shortened(line)
     if match := re.search(r"unknown model architecture: '(.*?)('|$)", line):
         return ModelError(
             f"This llama.cpp does not know the architecture {_shortened(match[1])!r}",
@@ -211,10 +212,12 @@ def load_error(logs: LogCapture) -> ModelError:
             remedy="Update llama-cpp-python, or choose a model of another family.",
         )
     no_header = any(_NO_HEADER in line for line in logs.errors)
-    if no_header or any(words in low for words in ("file bounds", "corrupted or incomplete", "unexpectedly reached")):
+    if no_header or any(
+        words in line.lower() for words in ("file bounds", "corrupted or incomplete", "unexpectedly reached")
+    ):
         return ModelError("The model file is damaged or cut off", cause=cause, remedy=_DOWNLOAD_AGAIN)
-    if "allocate" in low or "bad_alloc" in low or "out of memory" in low:
-        return ModelError(
+    if _tells_of_memory(line):
+        return OutOfMemoryError(
             "The model does not fit into memory",
             cause=cause,
             remedy="Choose a smaller quantisation, or close other programs.",
@@ -222,6 +225,10 @@ def load_error(logs: LogCapture) -> ModelError:
     return ModelError(
         "llama.cpp cannot open the model file", cause=cause or "it gave no reason", remedy=_DOWNLOAD_AGAIN
     )
+
+
+def _tells_of_memory(line: str) -> bool:
+    return any(words in line.lower() for words in ("allocate", "bad_alloc", "out of memory"))
 
 
 def _best_line(logs: LogCapture) -> str:
