@@ -57,6 +57,23 @@ def test_models_lists_what_is_served_and_what_is_off(customer: dict[str, str], a
     assert found[1]["served_id"] == "demo"
 
 
+def test_show_tells_what_the_server_tells(customer: dict[str, str], address: str) -> None:
+    done = llmtui(customer, "models", "show", "box")
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.decode().splitlines()[:10])
+    assert (lines["name"], lines["id"], lines["server"]) == ("box/demo", "demo", f"{address}/v1")
+    assert (lines["quantisation"], lines["context"]) == ("Q8_0", "1,024 tokens")
+    assert "message['role']" in done.stdout.decode()
+    found = json.loads(llmtui(customer, "models", "show", f"{address}/v1#demo", "--json").stdout)
+    assert (found["context_size"], found["served_by"], found["info"]["name"]) == (
+        *(1024, "llama-server"),
+        f"{address}/v1#demo",
+    )
+    missing = llmtui(customer, "models", "show", "box/demoo")
+    assert missing.returncode == 3
+    assert "near matches: demo" in missing.stderr.decode()
+
+
 @pytest.mark.parametrize(
     ("spec", "code", "words"),
     [
@@ -64,7 +81,10 @@ def test_models_lists_what_is_served_and_what_is_off(customer: dict[str, str], a
         ("off/any", 3, "off cannot be reached"),
         ("http://127.0.0.1:1/v1#any", 3, "127.0.0.1:1 cannot be reached"),
         ("http://:1", 2, "This URL is not that of a server"),
-        ("boxx/demo", 3, "boxx/demo"),
+        ("boxx/demo", 2, "near matches: box/demo"),
+        ("nothing/like/it", 2, "No model is called 'nothing/like/it'"),
+        ("boxx/demo.gguf", 3, "boxx/demo.gguf"),
+        ("./boxx/demo", 3, "boxx/demo"),
     ],
 )
 def test_what_cannot_be_asked(customer: dict[str, str], spec: str, code: int, words: str) -> None:

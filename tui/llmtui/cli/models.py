@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from llmtui.domain.models import ModelInfo, OllamaExtras
     from llmtui.services.model_files import ModelDetails
     from llmtui.services.models import Catalogue
+    from llmtui.services.servers import ServedDetails
     from llmtui.services.wiring import Services
 
 EXAMPLES = """\
@@ -82,17 +83,28 @@ command.add_command(quantize)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def show(ctx: click.Context, model: str, *, as_json: bool) -> None:
-    """Show what a model's file says of itself: tensors, tokens, template, metadata."""
+    """Show what a model's file says of itself: tensors, tokens, template, metadata; or what its server tells."""
     from llmtui.services.setup import prepare  # noqa: PLC0415 - `--help` loads no service
 
-    catalogue = prepare().catalogue
-    found = catalogue.details(catalogue.resolve(model))
+    services = prepare()
+    info = services.catalogue.resolve(model)
+    found: ModelDetails | ServedDetails
+    if info.server is None:
+        found = services.catalogue.details(info)
+        lines = _sheet(found)
+    else:
+        import asyncio  # noqa: PLC0415 - only for a server's model
+
+        from llmtui.services.servers import served_details  # noqa: PLC0415
+
+        found = asyncio.run(served_details(info, services.config.servers))
+        lines = _served_sheet(found)
     if as_json or ctx.obj:
         import msgspec  # noqa: PLC0415
 
         output.write_json(msgspec.to_builtins(found))
         return
-    for line in _sheet(found):
+    for line in lines:
         output.write(line + "\n")
 
 
@@ -173,6 +185,29 @@ def _sheet(found: "ModelDetails") -> list[str]:
     lines += ["", "chat template"]
     lines += _paragraph(found.template or "none")
     return [*lines, *_of_ollama(found.ollama)] if found.ollama else lines
+
+
+def _served_sheet(found: "ServedDetails") -> list[str]:
+    """What a server tells of a model; what it does not is left out."""
+    info = found.info
+    states: dict[bool | None, str | None] = {True: "in the server's memory", False: "not loaded yet", None: None}
+    facts: list[tuple[str, Any]] = [
+        ("name", info.name),
+        ("id", info.served_id),
+        ("server", found.url),
+        ("served by", " ".join(part for part in (found.served_by, found.build) if part)),
+        ("state", states[info.loaded]),
+        ("architecture", info.architecture),
+        ("parameters", f"{count(info.parameters)} ({whole(info.parameters)})" if info.parameters else None),
+        ("quantisation", info.quantisation),
+        ("size", size(info.size_bytes) if info.size_bytes else None),
+        ("context", f"{whole(found.context_size)} tokens" if found.context_size else "the server does not say"),
+        ("trained", f"{whole(info.trained_context)} tokens" if info.trained_context else None),
+        ("vocabulary", f"{whole(found.vocabulary_size)} tokens" if found.vocabulary_size else None),
+        ("at once", f"{found.slots} answers" if found.slots and found.slots > 1 else None),
+    ]
+    lines = _pairs(facts)
+    return [*lines, "", "chat template", *_paragraph(found.template)] if found.template else lines
 
 
 def _of_ollama(extras: "OllamaExtras") -> list[str]:

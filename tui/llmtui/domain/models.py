@@ -42,6 +42,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         problem: why it cannot be loaded, when the header already says so, or the server that was asked.
         server: where it is served: a configured server's name, else a URL; None for files.
         served_id: what the server calls it; None takes the only one it has.
+        loaded: whether its server holds it in memory; None for files, and where the server does not say.
     """
 
     name: str
@@ -61,6 +62,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
     server: str | None = None
     served_id: str | None = None
+    loaded: bool | None = None
 
 
 class OllamaExtras(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import llmtui
@@ -106,9 +106,10 @@ class Catalogue:
         chosen = _named(spec, found, self._is_model)
         if chosen is not None:
             return _resolve_candidate(chosen, spec)
-        if looks_like_path or _is_dir(path):
+        if _is_dir(path) or (looks_like_path and not _may_name_server(spec, path, self._config.servers)):
             return _resolve_path(path)
         names = [DEMO, *(name for candidate in found for name in candidate.names), *self._config.servers]
+        names += _on_servers(spec, self._config.servers)
         raise _unknown(spec, names, [place for place in self.places if (place.source == "ollama") == of_ollama])
 
     def details(self, info: ModelInfo) -> ModelDetails:
@@ -202,6 +203,19 @@ def _resolve_path(path: Path) -> ModelInfo:
     if _is_dir(path):
         raise folder_error(path)
     return inspect(sibling_parts(_absolute(path) or path), name=model_name(path), source="file")
+
+
+def _may_name_server(spec: str, path: Path, servers: Collection[str]) -> bool:
+    """Whether `boks/qwen` is rather a configured server's name mistyped than a file in a folder that is not there."""
+    plain = not spec.startswith((".", "~", os.sep)) and not spec.lower().endswith(".gguf")
+    return bool(servers) and plain and not _is_dir(Path(path.parts[0]))
+
+
+def _on_servers(spec: str, servers: Collection[str]) -> "list[str]":
+    """The names that `boks/qwen` may be meant for: the same model on a server whose name is near."""
+    server, _, model = spec.partition("/")
+    near = difflib.get_close_matches(server, servers, n=3, cutoff=0.5) if model else []
+    return [f"{name}/{model}" for name in near]
 
 
 def _expanded(text: str) -> Path:

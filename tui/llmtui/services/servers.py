@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
 
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.settings import Server, check_url
@@ -11,10 +14,32 @@ from llmtui.domain.text import visible_line
 from llmtui.errors import LlmtuiError, UsageError
 
 if TYPE_CHECKING:
-    from llmtui.engines.openai.wire import ServedModel
+    from llmtui.engines.openai.discovery import Offer
 
 LIST_S = 2.0
 """A server that has not answered in this time is listed as one that cannot be reached."""
+
+
+class ServedDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server tells of a model; None where it does not.
+
+    Attributes:
+        url: of the API.
+        served_by: kind of server, e.g. `vLLM`, or its address.
+        build: the server's version.
+        context_size: tokens a conversation may hold; some servers know it once the model is loaded.
+        slots: answers the server writes at once.
+        template: text of the chat template, not safe to show.
+    """
+
+    info: ModelInfo
+    url: str
+    served_by: str
+    build: str | None = None
+    context_size: int | None = None
+    vocabulary_size: int | None = None
+    slots: int | None = None
+    template: str | None = None
 
 
 def served_model(spec: str, servers: Mapping[str, Server]) -> ModelInfo | None:
@@ -44,6 +69,12 @@ def server_of(info: ModelInfo, servers: Mapping[str, Server]) -> Server:
     return servers.get(name) or Server(url=name)
 
 
+def server_name(info: ModelInfo, servers: Mapping[str, Server]) -> str:
+    """What the user knows a served model's server by: its name in the configuration, else host and port."""
+    name = info.server or ""
+    return name if name in servers else urlsplit(name).netloc
+
+
 async def list_served(servers: Mapping[str, Server]) -> AsyncIterator[list[ModelInfo]]:
     """The models of every server, one list a server, in the order in which they answer.
 
@@ -67,13 +98,13 @@ async def list_all_served(servers: Mapping[str, Server]) -> list[ModelInfo]:
 
 async def _list_one(name: str, server: Server) -> list[ModelInfo]:
     from llmtui.engines.openai.connection import Connection  # noqa: PLC0415 - only where servers are configured
-    from llmtui.engines.openai.discovery import served_models  # noqa: PLC0415
+    from llmtui.engines.openai.discovery import offers  # noqa: PLC0415
 
     try:
         connection = await asyncio.to_thread(Connection, server, name)
         try:
             async with asyncio.timeout(LIST_S):
-                models = await served_models(connection)
+                models = await offers(connection)
         finally:
             await connection.close()
     except TimeoutError:
@@ -84,24 +115,54 @@ async def _list_one(name: str, server: Server) -> list[ModelInfo]:
     return [_listed(name, server, model) for model in wanted] or [_problem(name, server, "it offers no model")]
 
 
+async def served_details(info: ModelInfo, servers: Mapping[str, Server]) -> ServedDetails:
+    """What a model's server tells of it; a server that would have to load it for that tells less.
+
+    Raises:
+        ModelError: it has no such model.
+        EngineError: it cannot be asked.
+    """
+    from llmtui.engines.openai.connection import Connection  # noqa: PLC0415 - only for a server's model
+    from llmtui.engines.openai.discovery import describe, find_model, full_name  # noqa: PLC0415
+
+    server = server_of(info, servers)
+    connection = await asyncio.to_thread(Connection, server, server_name(info, servers))
+    try:
+        found = await describe(connection, await find_model(connection, info.served_id), may_load=False)
+    finally:
+        await connection.close()
+    name = info.name if info.served_id else full_name(info.name, found.offer.id)
+    return ServedDetails(
+        info=_known(_info(info.server or "", server.url, found.offer.id, name), found.offer),
+        url=connection.api,
+        served_by=visible_line(found.served_by),
+        build=visible_line(found.build) or None,
+        context_size=found.offer.context_size,
+        vocabulary_size=found.offer.vocabulary_size,
+        slots=found.slots,
+        template=found.template,
+    )
+
+
 def _matches(model: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(model, pattern) for pattern in patterns)
 
 
-def _listed(name: str, server: Server, model: "ServedModel") -> ModelInfo:
-    meta = model.meta
-    return ModelInfo(
-        name=visible_line(f"{name}/{model.id}"),
-        path=f"{server.url}#{model.id}",
-        parts=(),
-        source="server",
-        size_bytes=meta.size if meta else None,
-        modified_ns=0,
-        parameters=meta.n_params if meta else None,
-        quantisation=visible_line(meta.ftype) if meta and meta.ftype else None,
-        trained_context=(meta.n_ctx_train if meta else None) or model.max_model_len,
-        server=name,
-        served_id=model.id,
+def _listed(name: str, server: Server, offer: "Offer") -> ModelInfo:
+    return _known(_info(name, server.url, offer.id, f"{name}/{offer.id}"), offer)
+
+
+def _known(info: ModelInfo, offer: "Offer") -> ModelInfo:
+    """With what the server says of the model."""
+    return msgspec.structs.replace(
+        info,
+        size_bytes=offer.size_bytes,
+        architecture=visible_line(offer.architecture) if offer.architecture else None,
+        parameters=offer.parameters,
+        quantisation=visible_line(offer.quantisation) if offer.quantisation else None,
+        trained_context=offer.trained_context or offer.context_size,
+        loaded=offer.loaded,
+        served_id=offer.id,
     )
 
 
@@ -119,14 +180,4 @@ def _info(server: str, url: str, model: str | None, name: str) -> ModelInfo:
 
 
 def _problem(name: str, server: Server, problem: str) -> ModelInfo:
-    row = _info(name, server.url, None, f"{name}/")
-    return ModelInfo(
-        name=row.name,
-        path=row.path,
-        parts=(),
-        source="server",
-        size_bytes=None,
-        modified_ns=0,
-        problem=visible_line(problem),
-        server=name,
-    )
+    return msgspec.structs.replace(_info(name, server.url, None, f"{name}/"), problem=visible_line(problem))

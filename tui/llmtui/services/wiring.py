@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
-from urllib.parse import urlsplit
 
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.quantities import count
@@ -11,7 +10,7 @@ from llmtui.domain.settings import Runtime, Server
 from llmtui.engines.base import Engine
 from llmtui.services.host import ModelHost
 from llmtui.services.models import Catalogue
-from llmtui.services.servers import server_of
+from llmtui.services.servers import server_name, server_of
 from llmtui.store.config import Config
 from llmtui.store.paths import Folders
 
@@ -46,8 +45,7 @@ def open_engine(servers: Mapping[str, Server], info: ModelInfo, runtime: Runtime
         return open_llama(info, runtime)
     from llmtui.engines.openai.client import OpenAIEngine  # noqa: PLC0415 - only for a server's model
 
-    named = info.server if info.server in servers else urlsplit(info.server).netloc
-    return OpenAIEngine(info.name, server_of(info, servers), named, info.served_id)
+    return OpenAIEngine(info.name, server_of(info, servers), server_name(info, servers), info.served_id)
 
 
 def open_llama(info: ModelInfo, runtime: Runtime) -> Engine:

@@ -20,9 +20,10 @@ from llmtui.engines.http.faults import NotFoundError, malformed, reported
 from llmtui.engines.http.turn import ServedTurn
 from llmtui.engines.openai.account import Account
 from llmtui.engines.openai.connection import Connection
-from llmtui.engines.openai.discovery import describe, explain_missing, find_model
+from llmtui.engines.openai.discovery import describe, explain_missing, find_model, full_name, loaded_model
+from llmtui.engines.openai.facts import LLAMA_SERVER, VLLM, Rendered, Tokenised
 from llmtui.engines.openai.sse import EventParser
-from llmtui.engines.openai.wire import LLAMA_SERVER, VLLM, Chunk, Rendered, Tokenised, chat_messages, turn_body
+from llmtui.engines.openai.wire import Chunk, chat_messages, turn_body
 from llmtui.errors import EngineError, LlmtuiError
 
 _DONE = b"[DONE]"
@@ -84,14 +85,17 @@ class OpenAIEngine:
         self._check_open()
         self._connection = connection = Connection(self._server, self._server_name, self._patience)
         try:
-            found = await find_model(connection, self._model or None)
-            model = await describe(connection, found, self._name if self._model else self._full_name(found.id))
+            offer = await find_model(connection, self._model or None)
+            if offer.loaded is False:
+                yield LoadProgress(f"{connection.name} loads it", None)
+            found = await describe(connection, offer, may_load=True)
         except (LlmtuiError, asyncio.CancelledError):
             await self.close()
             raise
         self._check_open()
-        self._model, self._loaded = found.id, model
-        yield Loaded(model)
+        name = self._name if self._model else full_name(self._name, offer.id)
+        self._model, self._loaded = offer.id, loaded_model(connection, found, name)
+        yield Loaded(self._loaded)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
         """Generate one turn. The last event is `Finished` or `Failed`; closing the iterator closes the connection."""
@@ -161,10 +165,6 @@ class OpenAIEngine:
             await turn.settle()
         if self._connection is not None:
             await self._connection.close()
-
-    def _full_name(self, model: str) -> str:
-        """The name with the model's id, where the user left that to the server."""
-        return visible_line(f"{self._name}{'#' if '://' in self._name else '/'}{model}")
 
     def _check_open(self) -> None:
         if self._closed:

@@ -37,13 +37,19 @@ class Connection:
         self.root = self.api.removesuffix("/v1")
         self._client = self._open()
 
-    async def get(self, url: str, answer: type[AnswerT]) -> AnswerT:
+    async def get(self, url: str, answer: type[AnswerT], *, patient: bool = False) -> AnswerT:
         """Ask a question that changes nothing.
+
+        Args:
+            url: the route.
+            answer: what is expected back.
+            patient: wait as long as for a turn, since the server may load a model first.
 
         Raises:
             LlmtuiError: whatever stands between us and the answer.
         """
-        return await self._ask("GET", url, None, answer, None)
+        wait_s = self._patience.answer_s if patient else self._patience.question_s
+        return await self._ask("GET", url, None, answer, model=None, wait_s=wait_s)
 
     async def post(self, url: str, body: dict[str, Any], answer: type[AnswerT], *, model: str | None) -> AnswerT:
         """Ask a question that has a body.
@@ -51,7 +57,7 @@ class Connection:
         Raises:
             LlmtuiError: whatever stands between us and the answer.
         """
-        return await self._ask("POST", url, body, answer, model)
+        return await self._ask("POST", url, body, answer, model=model, wait_s=self._patience.question_s)
 
     async def stream(self, url: str, body: dict[str, Any], *, model: str) -> AsyncIterator[tuple[bytes, bool]]:
         """The bytes of an answer as they come, each with whether they are events; closing it closes the connection.
@@ -78,11 +84,17 @@ class Connection:
         await self._client.aclose()
 
     async def _ask(
-        self, method: str, url: str, body: dict[str, Any] | None, answer: type[AnswerT], model: str | None
+        self,
+        method: str,
+        url: str,
+        body: dict[str, Any] | None,
+        answer: type[AnswerT],
+        *,
+        model: str | None,
+        wait_s: float,
     ) -> AnswerT:
         try:
-            timeout = self._timeout(self._patience.question_s)
-            async with self._client.stream(method, url, json=body, timeout=timeout) as reply:
+            async with self._client.stream(method, url, json=body, timeout=self._timeout(wait_s)) as reply:
                 data = await _body(reply)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise transport_error(error, self.name) from error

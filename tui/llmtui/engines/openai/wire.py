@@ -1,4 +1,4 @@
-"""What goes to a server and what comes back, as values. Everything a server may leave out is optional."""
+"""A turn on its way: what goes to a server, and what comes back. Everything a server may leave out is optional."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,18 +9,8 @@ from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest
+from llmtui.engines.openai.facts import FASTCHAT, LLAMA_SERVER, OLLAMA, SGLANG, VLLM
 
-LLAMA_SERVER, VLLM, SGLANG = "llama-server", "vLLM", "SGLang"
-LM_STUDIO, OLLAMA, FASTCHAT = "LM Studio", "Ollama", "FastChat"
-OWNERS = {
-    "llamacpp": LLAMA_SERVER,
-    "vllm": VLLM,
-    "sglang": SGLANG,
-    "organization_owner": LM_STUDIO,
-    "library": OLLAMA,
-    "fastchat": FASTCHAT,
-}
-"""Who serves, by the `owned_by` of its list of models."""
 TEXT_TOKENS = 1024
 """Most tokens of a text's continuation where neither the user nor the context says; many servers would stop at 16."""
 
@@ -89,60 +79,6 @@ class Chunk(msgspec.Struct):
     def failure(self) -> Any:
         """What the server says went wrong; None when nothing did."""
         return self.error or (self.text or f"error {self.error_code}" if self.error_code else None)
-
-
-class ModelMeta(msgspec.Struct):
-    """What llama-server adds to a model."""
-
-    n_ctx: int | None = None
-    n_ctx_train: int | None = None
-    n_params: int | None = None
-    n_vocab: int | None = None
-    size: int | None = None
-    ftype: str | None = None
-
-
-class ServedModel(msgspec.Struct):
-    """A row of `/v1/models`."""
-
-    id: str
-    owned_by: str | None = None
-    aliases: list[str] | None = None
-    meta: ModelMeta | None = None
-    max_model_len: int | None = None
-
-
-class ModelList(msgspec.Struct):
-    """The answer of `/v1/models`."""
-
-    data: list[ServedModel]
-
-
-class PropsSettings(msgspec.Struct):
-    """Of a slot."""
-
-    n_ctx: int | None = None
-
-
-class Props(msgspec.Struct):
-    """The answer of llama-server's `/props`."""
-
-    default_generation_settings: PropsSettings = msgspec.field(default_factory=PropsSettings)
-    chat_template: str | None = None
-    build_info: str | None = None
-    model_ftype: str | None = None
-
-
-class Rendered(msgspec.Struct):
-    """The answer of llama-server's `/apply-template`."""
-
-    prompt: str
-
-
-class Tokenised(msgspec.Struct):
-    """The answer of `/tokenize`."""
-
-    tokens: list[int]
 
 
 def chat_messages(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
