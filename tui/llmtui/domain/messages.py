@@ -26,6 +26,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         model: the name of the model that wrote it; None for the user's own.
         finish_reason: why the answer ended; None for the user's own.
         error: what went wrong, when the answer ended in an error.
+        edited_from: the version that the user changed into this one; None when it is as it was written.
     """
 
     id: str
@@ -36,3 +37,4 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     model: str | None = None
     finish_reason: FinishReason | None = None
     error: str | None = None
+    edited_from: str | None = None

@@ -94,13 +94,19 @@ class HeadRecord(msgspec.Struct, frozen=True, kw_only=True, tag="head", tag_fiel
     message_id: str
 
 
+class RemoveRecord(msgspec.Struct, frozen=True, kw_only=True, tag="remove", tag_field="record"):
+    """The user took a message, and what followed it, out of the conversation."""
+
+    message_id: str
+
+
 class EndRecord(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="record"):
     """The chat was closed in order."""
 
     ended_at: str
 
 
-Record = ChatRecord | MessageRecord | PartialRecord | TurnRecord | HeadRecord | EndRecord
+Record = ChatRecord | MessageRecord | PartialRecord | TurnRecord | HeadRecord | RemoveRecord | EndRecord
 
 
 class ChatSummary(msgspec.Struct, frozen=True, kw_only=True):

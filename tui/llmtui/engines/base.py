@@ -64,6 +64,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
         prompt: a text to be continued as it is, without a template; `messages` is empty then. Special tokens written
             in it are recognised, and the begin token is added where the tokenizer adds one.
         sampling: how tokens are drawn.
+        answer_start: what the answer begins with: put behind the prompt, so that the model goes on from there. It is
+            not part of the events' text.
         slot: the sequence whose KV cache is reused, 0 to slots - 1.
     """
 
@@ -71,6 +73,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[ChatMessage, ...] = ()
     prompt: str | None = None
     sampling: Sampling
+    answer_start: str = ""
     slot: int = 0
 
     def __post_init__(self) -> None:

@@ -55,16 +55,22 @@ class RunningTurn:
     """A turn under way; it changes with every event.
 
     Attributes:
-        fold: of the events so far; `fold.text` is the answer, `fold.live()` the figures.
+        fold: of the events so far; `fold.text` is what the model wrote, `fold.live()` the figures.
         message_id: of the answer to be, which is also the engine's request.
         question: the user's message that is answered.
         submitted_ns: when it was sent (`perf_counter_ns`).
         state: what happens now.
         last_event: how it ended; None until then.
         saved_characters: of the answer that are on their way to the disk.
+        answer_start: what the answer begins with; the model goes on from there.
+        instead: the version shown again when nothing comes of this one; None for a question's first answer.
     """
 
-    def __init__(self, question: Message, submitted_ns: int) -> None:
+    def __init__(
+        self, question: Message, submitted_ns: int, *, answer_start: str = "", instead: str | None = None
+    ) -> None:
+        self.answer_start = answer_start
+        self.instead = instead
         self.fold = TurnFold(submitted_ns)
         self.message_id = new_id()
         self.question = question
@@ -73,6 +79,11 @@ class RunningTurn:
         self.state: TurnState = "sending"
         self.last_event: Finished | Failed | None = None
         self.saved_characters = 0
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return self.answer_start + self.fold.text
 
     def is_stopping(self) -> bool:
         """Whether the user stopped it and the engine has not ended it yet."""

@@ -15,7 +15,8 @@ from llmtui.domain.messages import Message
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
-from llmtui.domain.transcript import ChatRecord, EndRecord, HeadRecord, MessageRecord, Record
+from llmtui.domain.transcript import ChatRecord, EndRecord, HeadRecord, MessageRecord, Record, RemoveRecord
+from llmtui.domain.tree import MessageTree
 from llmtui.engines.base import Engine
 from llmtui.errors import LlmtuiError, UsageError
 from llmtui.probes.machine import cpu_name
@@ -36,7 +37,7 @@ from llmtui.services.turn_runner import TurnRunner, TurnSetting
 from llmtui.store.machine import read_machine
 from llmtui.store.paths import Folders
 from llmtui.store.transcript_writer import TranscriptWriter
-from llmtui.store.transcripts import SUFFIX, Transcript, read_transcript
+from llmtui.store.transcripts import NO_MESSAGE, SUFFIX, Transcript, read_transcript
 
 __all__ = ["ChatSession", "DraftCount", "RunningTurn", "Turn", "TurnState"]
 CLOSE_S = 3.0
@@ -69,6 +70,7 @@ class ChatSession:
         self._journal = journal
         self._id = new_id()
         self._root: str | None = None
+        self._tree = MessageTree()
         self._messages: tuple[Message, ...] = ()
         self._turns: tuple[Turn, ...] = ()
         self._running: RunningTurn | None = None
@@ -141,6 +143,11 @@ class ChatSession:
         return self._messages
 
     @property
+    def tree(self) -> MessageTree:
+        """Every version of every message, the system message included."""
+        return self._tree
+
+    @property
     def turns(self) -> tuple[Turn, ...]:
         """Every turn that ended, in order, those without text included."""
         return self._turns
@@ -167,12 +174,16 @@ class ChatSession:
         """Try again to save what could not be saved, without waiting for it. Cheap enough to be called every second."""
         self._journal.retry()
 
-    async def send(self, text: str) -> AsyncGenerator[TurnEvent]:
+    async def send(self, text: str, *, answer_start: str = "") -> AsyncGenerator[TurnEvent]:
         """Ask, and yield what the engine does; the last event is `Finished` or `Failed`.
 
         The question is on disk before the engine is asked, and the answer, whole or partial, before the last event.
         Closing the iterator stops the turn like `cancel`. A question that did not fit into the context makes way for
         the next one; one that failed otherwise stays and is put before it.
+
+        Args:
+            text: the question.
+            answer_start: put into the model's mouth; it goes on from there, and the answer includes it.
 
         Raises:
             UsageError: the text is empty, or a turn is running.
@@ -181,10 +192,12 @@ class ChatSession:
         if not text.strip():
             raise UsageError("There is nothing to send", remedy="Write something first")
         self._refuse_if_running()
-        self._messages = self._kept
-        parent = self._messages[-1].id if self._messages else self._root
+        if self._refused and self._messages:
+            self._show(self._tree.at(self._messages[-1].parent_id))
+        parent = self._tree.head or self._root
         question = Message(id=new_id(), parent_id=parent, role="user", content=text, created_at=now_text())
-        async with contextlib.aclosing(self._answer(question, add=True)) as events:
+        turn = RunningTurn(question, time.perf_counter_ns(), answer_start=well_formed(answer_start))
+        async with contextlib.aclosing(self._answer(turn, add=True)) as events:
             async for event in events:
                 yield event
 
@@ -201,11 +214,81 @@ class ChatSession:
         if not self._host.alive:
             raise UsageError("No model is running", remedy="Load one, then send the question again")
         if asked != self._messages:
-            self._messages = asked
+            self._show(self._tree.at(asked[-1].id))
             self._journal.write(HeadRecord(message_id=asked[-1].id))
-        async with contextlib.aclosing(self._answer(asked[-1], add=False)) as events:
+        turn = RunningTurn(asked[-1], time.perf_counter_ns())
+        async with contextlib.aclosing(self._answer(turn, add=False)) as events:
             async for event in events:
                 yield event
+
+    async def regenerate(self, *, answer_start: str = "") -> AsyncGenerator[TurnEvent]:
+        """Answer the last question anew; the answer there is stays as another version, shown again if nothing comes.
+
+        Args:
+            answer_start: put into the model's mouth.
+
+        Raises:
+            UsageError: there is no answer, a turn is running, or no model is.
+        """
+        async with contextlib.aclosing(self._again(well_formed(answer_start))) as events:
+            async for event in events:
+                yield event
+
+    async def go_on(self) -> AsyncGenerator[TurnEvent]:
+        """Have the last answer continued where it ends, as a new version that begins with all of it.
+
+        Raises:
+            UsageError: there is no answer, a turn is running, or no model is.
+        """
+        answer = self._last_answer()
+        async with contextlib.aclosing(self._again(answer.content)) as events:
+            async for event in events:
+                yield event
+
+    def edit(self, message_id: str, text: str) -> Message:
+        """Put an edited version beside a message; the conversation then ends with it.
+
+        After an edited question `resend` has it answered.
+
+        Raises:
+            UsageError: there is no such message, the text is empty, or a turn is running.
+        """
+        message = self._existing(message_id)
+        text = well_formed(text)
+        if not text.strip():
+            raise UsageError("The message would be empty", remedy="Write something, or remove the message")
+        fresh = msgspec.structs.replace(
+            message, id=new_id(), content=text, created_at=now_text(), edited_from=message.id
+        )
+        self._show(self._tree.add(fresh))
+        self._journal.write(MessageRecord(message=fresh))
+        return fresh
+
+    def show_version(self, message_id: str) -> None:
+        """Show the conversation that went on from a version of a message.
+
+        Raises:
+            UsageError: there is no such message, or a turn is running.
+        """
+        self.end_at(self._tree.end_below(self._existing(message_id).id))
+
+    def end_at(self, message_id: str) -> None:
+        """Let the conversation end with a message: what is sent next is a branch beside what followed it.
+
+        Raises:
+            UsageError: there is no such message, or a turn is running.
+        """
+        self._show(self._tree.at(self._existing(message_id).id))
+        self._journal.write(HeadRecord(message_id=message_id))
+
+    def remove(self, message_id: str) -> None:
+        """Take a message and all that follows it out of the conversation; the file keeps its record.
+
+        Raises:
+            UsageError: there is no such message, or a turn is running.
+        """
+        self._show(self._tree.without(self._existing(message_id).id))
+        self._journal.write(RemoveRecord(message_id=message_id), HeadRecord(message_id=self._tree.head or NO_MESSAGE))
 
     async def cancel(self) -> None:
         """Stop the running turn; its iterator then ends with `Finished("cancelled")`. Without a turn, nothing."""
@@ -246,10 +329,9 @@ class ChatSession:
         root = next((message for message in transcript.messages if message.role == "system"), None)
         if root is not None:
             self.system, self._root = root.content, root.id
-        conversation = tuple(message for message in transcript.conversation if message.role != "system")
         by_id = {message.id: message for message in transcript.messages}
         self._id = transcript.chat.id if transcript.chat else transcript.path.stem
-        self._messages = conversation
+        self._show(transcript.tree)
         self._turns = tuple(
             Turn(message=by_id[key], metrics=record.metrics, manifest=record.manifest, summary=record.summary)
             for key, record in transcript.turns.items()
@@ -267,12 +349,44 @@ class ChatSession:
         if self._running is not None:
             raise UsageError("An answer is being written", remedy="Stop it first, or wait until it ends")
 
-    async def _answer(self, question: Message, *, add: bool) -> AsyncGenerator[TurnEvent]:
-        turn = self._running = RunningTurn(question, time.perf_counter_ns())
+    def _existing(self, message_id: str) -> Message:
+        self._refuse_if_running()
+        message = self._tree.get(message_id)
+        if message is None or message.role == "system":
+            raise UsageError("There is no such message", cause=message_id, remedy="Choose one of the conversation")
+        return message
+
+    def _last_answer(self) -> Message:
+        self._refuse_if_running()
+        answer = self._messages[-1] if self._messages else None
+        if answer is None or answer.role != "assistant":
+            raise UsageError("The conversation does not end with an answer", remedy="Send the question first")
+        return answer
+
+    def _show(self, tree: MessageTree) -> None:
+        self._tree = tree
+        self._messages = tuple(message for message in tree.path if message.role != "system")
+        self._refused = False
+
+    async def _again(self, answer_start: str) -> AsyncGenerator[TurnEvent]:
+        answer = self._last_answer()
+        question = self._tree.get(answer.parent_id or "")
+        if question is None:
+            raise UsageError("The answer follows no question", remedy="Send a question")
+        if not self._host.alive:
+            raise UsageError("No model is running", remedy="Load one, then try again")
+        self._show(self._tree.at(question.id))
+        turn = RunningTurn(question, time.perf_counter_ns(), answer_start=answer_start, instead=answer.id)
+        async with contextlib.aclosing(self._answer(turn, add=False)) as events:
+            async for event in events:
+                yield event
+
+    async def _answer(self, turn: RunningTurn, *, add: bool) -> AsyncGenerator[TurnEvent]:
+        self._running = turn
         self._idle.clear()
         try:
             if add:
-                await self._ask(question)
+                await self._ask(turn.question)
             # Taken now: a load may have ended while the disk was waited for.
             engine, loaded = self._host.engine, self._host.loaded
             if engine is None or loaded is None or not engine.alive:
@@ -283,7 +397,9 @@ class ChatSession:
                     async for event in events:
                         yield event
         finally:
-            self._refused = is_refused(turn.fold)
+            if turn.instead is not None and self._tree.head == turn.question.id:
+                self._show(self._tree.at(turn.instead))
+            self._refused = add and is_refused(turn.fold)
             self._running = None
             self._idle.set()
         if turn.last_event is not None:
@@ -302,7 +418,7 @@ class ChatSession:
         return TurnRunner(turn, setting, self._journal, keep=self._keep, note=self._note)
 
     def _keep(self, answer: Message) -> None:
-        self._messages = (*self._messages, answer)
+        self._show(self._tree.add(answer))
 
     def _note(self, turn: Turn) -> None:
         self._turns = (*self._turns, turn)
@@ -321,10 +437,11 @@ class ChatSession:
                     created_at=question.created_at,
                 )
                 self._root = root.id
+                self._show(self._tree.add(root))
                 question = msgspec.structs.replace(question, parent_id=root.id)
                 records.append(MessageRecord(message=root))
             self._on_disk = True
-        self._messages = (*self._messages, question)
+        self._show(self._tree.add(question))
         self._written = True
         await self._journal.save(*records, MessageRecord(message=question))
 
@@ -332,9 +449,9 @@ class ChatSession:
         """Tokens of the conversation as last reported."""
         if self._running is not None:
             return self._running.fold.live().context_used
-        if not self._turns or not self._messages or self._messages[-1].id != self._turns[-1].message.id:
-            return None
-        return self._turns[-1].metrics.context_used
+        last = self._messages[-1].id if self._messages else None
+        turn = next((turn for turn in reversed(self._turns) if turn.message.id == last), None)
+        return turn.metrics.context_used if turn else None
 
     def _no_engine(self, loaded: LoadedModel | None) -> Failed:
         crashed = self._host.info is not None

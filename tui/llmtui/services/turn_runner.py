@@ -76,7 +76,12 @@ class TurnRunner:
         """All events but the last, which is `turn.last_event` when this ends; the turn is put away by then."""
         turn, engine = self._turn, self._setting.engine
         before = asyncio.ensure_future(self._read_host())
-        request = GenerateRequest(id=turn.message_id, messages=self._setting.prompt, sampling=self._setting.sampling)
+        request = GenerateRequest(
+            id=turn.message_id,
+            messages=self._setting.prompt,
+            sampling=self._setting.sampling,
+            answer_start=turn.answer_start,
+        )
         try:
             if not turn.is_stopping():
                 turn.state = "prefill"
@@ -109,12 +114,14 @@ class TurnRunner:
             fold.end(time.perf_counter_ns())
         message = self._message()
         records: list[Record] = [MessageRecord(message=message)]
-        if message.content or fold.finish_reason not in {"cancelled", "error"}:
+        if fold.text or fold.finish_reason not in {"cancelled", "error"}:
             self._keep(message)
         else:
             question = turn.question
-            head = (question.parent_id or NO_MESSAGE) if is_refused(fold) else question.id
-            records.append(HeadRecord(message_id=head))
+            head = question.id
+            if is_refused(fold):
+                head = question.parent_id or NO_MESSAGE
+            records.append(HeadRecord(message_id=turn.instead or head))
         self._journal.write(*records)
         first, last = await before, await self._read_host()
         machine = await self._journal.call(setting.read_machine)
@@ -144,7 +151,7 @@ class TurnRunner:
             id=turn.message_id,
             parent_id=turn.question.id,
             role="assistant",
-            content=well_formed(turn.fold.text),
+            content=well_formed(turn.text) if turn.fold.text else "",
             created_at=turn.created_at,
             model=self._setting.loaded.name,
             finish_reason=turn.fold.finish_reason,
@@ -165,7 +172,7 @@ class TurnRunner:
     def save_partial(self) -> None:
         """Have the text that came since the last time written; nothing once the turn has ended."""
         self._timer = None
-        turn, text = self._turn, self._turn.fold.text
+        turn, text = self._turn, self._turn.text
         if turn.last_event is not None or len(text) == turn.saved_characters:
             return
         record = PartialRecord(

@@ -20,8 +20,10 @@ from llmtui.domain.transcript import (
     MessageRecord,
     PartialRecord,
     Record,
+    RemoveRecord,
     TurnRecord,
 )
+from llmtui.domain.tree import MessageTree
 from llmtui.errors import StoreError
 from llmtui.store.files import read_regular
 
@@ -59,21 +61,14 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int = 0
 
     @property
-    def conversation(self) -> tuple[Message, ...]:
-        """The messages from the first to the head, along the parents.
+    def tree(self) -> MessageTree:
+        """Every version of every message. Where a parent's line was damaged, the message before takes its place."""
+        return MessageTree.mended(self.messages, self.head)
 
-        Where a parent's line was damaged, the message before it in the file takes its place.
-        """
-        places = {message.id: place for place, message in enumerate(self.messages)}
-        taken: set[int] = set()
-        path: list[Message] = []
-        place = places.get(self.head, -1) if self.head else -1
-        while place >= 0 and place not in taken:
-            taken.add(place)
-            path.append(self.messages[place])
-            parent = path[-1].parent_id
-            place = places.get(parent, place - 1) if parent else -1
-        return tuple(reversed(path))
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """The messages from the first to the head, along the parents."""
+        return self.tree.path
 
 
 def encode_record(record: Record) -> bytes:
@@ -158,6 +153,7 @@ class _Gathered:
         self.places: dict[str, int] = {}
         self.turns: dict[str, TurnRecord] = {}
         self.head: str | None = None
+        self.removed: list[str] = []
         self.damaged = 0
         self.unknown = 0
 
@@ -188,6 +184,8 @@ class _Gathered:
                 self.turns[record.message_id] = record
             case HeadRecord():
                 self.head = record.message_id
+            case RemoveRecord():
+                self.removed.append(record.message_id)
 
     def _take_partial(self, record: PartialRecord) -> None:
         if record.id in self.messages:
@@ -221,6 +219,11 @@ class _Gathered:
             for partial in self.partials.values()
         ]
         messages = tuple(sorted((*self.messages.values(), *interrupted), key=lambda message: self.places[message.id]))
+        if self.removed:
+            tree = MessageTree.mended(messages, None)
+            for message_id in self.removed:
+                tree = tree.without(message_id)
+            messages = tree.messages
         known = {message.id for message in messages}
         head = self.head
         if head != NO_MESSAGE and head not in known:
@@ -236,7 +239,7 @@ class _Gathered:
         )
 
 
-_KNOWN = {"chat", "message", "partial", "turn", "head", "end"}
+_KNOWN = {"chat", "message", "partial", "turn", "head", "remove", "end"}
 
 
 class _Kind(msgspec.Struct):
