@@ -4,19 +4,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator
-from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
-import llmtui
 from llmtui.domain.events import Failed, TurnEvent
 from llmtui.domain.messages import Message
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
-from llmtui.domain.transcript import ChatRecord, EndRecord, HeadRecord, MessageRecord, Record, RemoveRecord
-from llmtui.domain.tree import MessageTree
+from llmtui.domain.transcript import EndRecord
 from llmtui.engines.base import Engine
 from llmtui.errors import LlmtuiError, UsageError
 from llmtui.probes.machine import cpu_name
@@ -33,11 +28,12 @@ from llmtui.services.conversation import (
 from llmtui.services.draft import DraftCounter
 from llmtui.services.host import ModelHost
 from llmtui.services.journal import Journal
+from llmtui.services.thread import Thread, file_name
 from llmtui.services.turn_runner import TurnRunner, TurnSetting
 from llmtui.store.machine import read_machine
 from llmtui.store.paths import Folders
 from llmtui.store.transcript_writer import TranscriptWriter
-from llmtui.store.transcripts import NO_MESSAGE, SUFFIX, Transcript, read_transcript
+from llmtui.store.transcripts import SUFFIX, Transcript, read_transcript
 
 __all__ = ["ChatSession", "DraftCount", "RunningTurn", "Turn", "TurnState"]
 CLOSE_S = 3.0
@@ -49,7 +45,7 @@ class ChatSession:
 
     Attributes:
         sampling: for the turns to come; may be replaced between turns.
-        system: the system message; not part of `messages`.
+        thread: the messages, and what the user changes in them.
         damaged: lines of a reopened file that could not be read.
     """
 
@@ -58,29 +54,22 @@ class ChatSession:
         host: ModelHost,
         folders: Folders,
         journal: Journal,
+        thread: Thread,
         *,
         sampling: Sampling,
-        system: str | None,
     ) -> None:
         self.sampling = sampling
-        self.system = system
+        self.thread = thread
         self.damaged = 0
         self._host = host
         self._folders = folders
         self._journal = journal
-        self._id = new_id()
-        self._root: str | None = None
-        self._tree = MessageTree()
-        self._messages: tuple[Message, ...] = ()
         self._turns: tuple[Turn, ...] = ()
         self._running: RunningTurn | None = None
         self._idle = asyncio.Event()
         self._idle.set()
         self._runner: TurnRunner | None = None
         self._counter = DraftCounter()
-        self._refused = False
-        self._written = False
-        self._on_disk = False
 
     @classmethod
     def new(
@@ -99,12 +88,9 @@ class ChatSession:
             sampling: how tokens are drawn.
             system: put before the conversation.
         """
-        stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
         chat_id = new_id()
-        path = folders.chats_dir / f"{stamp}-{chat_id}{SUFFIX}"
-        session = cls(host, folders, Journal(TranscriptWriter(path)), sampling=sampling, system=system)
-        session._id = chat_id
-        return session
+        journal = Journal(TranscriptWriter(folders.chats_dir / file_name(chat_id, SUFFIX)))
+        return cls(host, folders, journal, Thread(journal, chat_id, system=system), sampling=sampling)
 
     @classmethod
     def reopen(cls, host: ModelHost, folders: Folders, path: Path, *, sampling: Sampling) -> "ChatSession":
@@ -123,14 +109,15 @@ class ChatSession:
         except LlmtuiError:
             writer.close()
             raise
-        session = cls(host, folders, Journal(writer), sampling=sampling, system=None)
+        journal = Journal(writer)
+        session = cls(host, folders, journal, Thread(journal, new_id()), sampling=sampling)
         session._adopt(transcript)
         return session
 
     @property
     def id(self) -> str:
         """The chat's id."""
-        return self._id
+        return self.thread.id
 
     @property
     def path(self) -> Path:
@@ -140,12 +127,12 @@ class ChatSession:
     @property
     def messages(self) -> tuple[Message, ...]:
         """The conversation, oldest first, without the system message and the running answer."""
-        return self._messages
+        return self.thread.messages
 
     @property
-    def tree(self) -> MessageTree:
-        """Every version of every message, the system message included."""
-        return self._tree
+    def system(self) -> str | None:
+        """The system message, put before the conversation; not part of `messages`."""
+        return self.thread.system
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -160,7 +147,7 @@ class ChatSession:
     @property
     def unanswered(self) -> tuple[Message, ...]:
         """The conversation that `resend` asks again, its question last; empty when every question has its answer."""
-        messages = self._messages
+        messages = self.messages
         if messages and messages[-1].role == "assistant" and messages[-1].finish_reason == "error":
             messages = messages[:-1]
         return messages if messages and messages[-1].role == "user" else ()
@@ -188,14 +175,7 @@ class ChatSession:
         Raises:
             UsageError: the text is empty, or a turn is running.
         """
-        text = well_formed(text)
-        if not text.strip():
-            raise UsageError("There is nothing to send", remedy="Write something first")
-        self._refuse_if_running()
-        if self._refused and self._messages:
-            self._show(self._tree.at(self._messages[-1].parent_id))
-        parent = self._tree.head or self._root
-        question = Message(id=new_id(), parent_id=parent, role="user", content=text, created_at=now_text())
+        question = self.thread.question(text)
         turn = RunningTurn(question, time.perf_counter_ns(), answer_start=well_formed(answer_start))
         async with contextlib.aclosing(self._answer(turn, add=True)) as events:
             async for event in events:
@@ -207,15 +187,13 @@ class ChatSession:
         Raises:
             UsageError: the last question has its answer, or a turn is running.
         """
-        self._refuse_if_running()
+        self.thread.refuse_if_busy()
         asked = self.unanswered
         if not asked:
             raise UsageError("Every question has its answer", remedy="Write a new one")
-        if not self._host.alive:
-            raise UsageError("No model is running", remedy="Load one, then send the question again")
-        if asked != self._messages:
-            self._show(self._tree.at(asked[-1].id))
-            self._journal.write(HeadRecord(message_id=asked[-1].id))
+        self._refuse_without_model()
+        if asked != self.messages:
+            self.thread.end_at(asked[-1].id)
         turn = RunningTurn(asked[-1], time.perf_counter_ns())
         async with contextlib.aclosing(self._answer(turn, add=False)) as events:
             async for event in events:
@@ -240,55 +218,10 @@ class ChatSession:
         Raises:
             UsageError: there is no answer, a turn is running, or no model is.
         """
-        answer = self._last_answer()
+        answer = self.thread.answer()
         async with contextlib.aclosing(self._again(answer.content)) as events:
             async for event in events:
                 yield event
-
-    def edit(self, message_id: str, text: str) -> Message:
-        """Put an edited version beside a message; the conversation then ends with it.
-
-        After an edited question `resend` has it answered.
-
-        Raises:
-            UsageError: there is no such message, the text is empty, or a turn is running.
-        """
-        message = self._existing(message_id)
-        text = well_formed(text)
-        if not text.strip():
-            raise UsageError("The message would be empty", remedy="Write something, or remove the message")
-        fresh = msgspec.structs.replace(
-            message, id=new_id(), content=text, created_at=now_text(), edited_from=message.id
-        )
-        self._show(self._tree.add(fresh))
-        self._journal.write(MessageRecord(message=fresh))
-        return fresh
-
-    def show_version(self, message_id: str) -> None:
-        """Show the conversation that went on from a version of a message.
-
-        Raises:
-            UsageError: there is no such message, or a turn is running.
-        """
-        self.end_at(self._tree.end_below(self._existing(message_id).id))
-
-    def end_at(self, message_id: str) -> None:
-        """Let the conversation end with a message: what is sent next is a branch beside what followed it.
-
-        Raises:
-            UsageError: there is no such message, or a turn is running.
-        """
-        self._show(self._tree.at(self._existing(message_id).id))
-        self._journal.write(HeadRecord(message_id=message_id))
-
-    def remove(self, message_id: str) -> None:
-        """Take a message and all that follows it out of the conversation; the file keeps its record.
-
-        Raises:
-            UsageError: there is no such message, or a turn is running.
-        """
-        self._show(self._tree.without(self._existing(message_id).id))
-        self._journal.write(RemoveRecord(message_id=message_id), HeadRecord(message_id=self._tree.head or NO_MESSAGE))
 
     async def cancel(self) -> None:
         """Stop the running turn; its iterator then ends with `Finished("cancelled")`. Without a turn, nothing."""
@@ -307,7 +240,7 @@ class ChatSession:
             engine=self._host.engine,
             can_count=self._running is None,
             system=self.system,
-            messages=self._kept,
+            messages=self.thread.kept,
             used=self._used_tokens(),
         )
 
@@ -323,59 +256,29 @@ class ChatSession:
         if self._runner is not None:
             self._runner.save_partial()
             await self._runner.ended()
-        await self._journal.close(*([EndRecord(ended_at=now_text())] if self._written else []))
+        await self._journal.close(*([EndRecord(ended_at=now_text())] if self.thread.written else []))
 
     def _adopt(self, transcript: Transcript) -> None:
-        root = next((message for message in transcript.messages if message.role == "system"), None)
-        if root is not None:
-            self.system, self._root = root.content, root.id
         by_id = {message.id: message for message in transcript.messages}
-        self._id = transcript.chat.id if transcript.chat else transcript.path.stem
-        self._show(transcript.tree)
+        self.thread.adopt(transcript)
         self._turns = tuple(
             Turn(message=by_id[key], metrics=record.metrics, manifest=record.manifest, summary=record.summary)
             for key, record in transcript.turns.items()
             if key in by_id
         )
         self.damaged = transcript.damaged
-        self._on_disk = True
 
-    @property
-    def _kept(self) -> tuple[Message, ...]:
-        """What the next question follows: a question that did not fit makes way for it."""
-        return self._messages[:-1] if self._refused else self._messages
-
-    def _refuse_if_running(self) -> None:
-        if self._running is not None:
-            raise UsageError("An answer is being written", remedy="Stop it first, or wait until it ends")
-
-    def _existing(self, message_id: str) -> Message:
-        self._refuse_if_running()
-        message = self._tree.get(message_id)
-        if message is None or message.role == "system":
-            raise UsageError("There is no such message", cause=message_id, remedy="Choose one of the conversation")
-        return message
-
-    def _last_answer(self) -> Message:
-        self._refuse_if_running()
-        answer = self._messages[-1] if self._messages else None
-        if answer is None or answer.role != "assistant":
-            raise UsageError("The conversation does not end with an answer", remedy="Send the question first")
-        return answer
-
-    def _show(self, tree: MessageTree) -> None:
-        self._tree = tree
-        self._messages = tuple(message for message in tree.path if message.role != "system")
-        self._refused = False
+    def _refuse_without_model(self) -> None:
+        if not self._host.alive:
+            raise UsageError("No model is running", remedy="Load one, then send the question again")
 
     async def _again(self, answer_start: str) -> AsyncGenerator[TurnEvent]:
-        answer = self._last_answer()
-        question = self._tree.get(answer.parent_id or "")
+        answer = self.thread.answer()
+        question = self.thread.tree.get(answer.parent_id or "")
         if question is None:
             raise UsageError("The answer follows no question", remedy="Send a question")
-        if not self._host.alive:
-            raise UsageError("No model is running", remedy="Load one, then try again")
-        self._show(self._tree.at(question.id))
+        self._refuse_without_model()
+        self.thread.point_at(question.id)
         turn = RunningTurn(question, time.perf_counter_ns(), answer_start=answer_start, instead=answer.id)
         async with contextlib.aclosing(self._answer(turn, add=False)) as events:
             async for event in events:
@@ -383,10 +286,11 @@ class ChatSession:
 
     async def _answer(self, turn: RunningTurn, *, add: bool) -> AsyncGenerator[TurnEvent]:
         self._running = turn
+        self.thread.busy = True
         self._idle.clear()
         try:
             if add:
-                await self._ask(turn.question)
+                await self.thread.ask(turn.question)
             # Taken now: a load may have ended while the disk was waited for.
             engine, loaded = self._host.engine, self._host.loaded
             if engine is None or loaded is None or not engine.alive:
@@ -397,9 +301,10 @@ class ChatSession:
                     async for event in events:
                         yield event
         finally:
-            if turn.instead is not None and self._tree.head == turn.question.id:
-                self._show(self._tree.at(turn.instead))
-            self._refused = add and is_refused(turn.fold)
+            if turn.instead is not None and self.thread.tree.head == turn.question.id:
+                self.thread.point_at(turn.instead)
+            self.thread.refused = turn.instead is None and is_refused(turn.fold)
+            self.thread.busy = False
             self._running = None
             self._idle.set()
         if turn.last_event is not None:
@@ -411,45 +316,20 @@ class ChatSession:
             loaded=loaded,
             runtime=self._host.runtime,
             sampling=self.sampling,
-            prompt=prompt_of(self.system, self._messages),
+            prompt=prompt_of(self.system, self.messages),
             load_s=self._host.claim_load_s(),
             read_machine=lambda: read_machine(self._folders, cpu_name()),
         )
-        return TurnRunner(turn, setting, self._journal, keep=self._keep, note=self._note)
-
-    def _keep(self, answer: Message) -> None:
-        self._show(self._tree.add(answer))
+        return TurnRunner(turn, setting, self._journal, keep=self.thread.keep, note=self._note)
 
     def _note(self, turn: Turn) -> None:
         self._turns = (*self._turns, turn)
-
-    async def _ask(self, question: Message) -> None:
-        """Take the question into the conversation and onto the disk."""
-        records: list[Record] = []
-        if not self._on_disk:
-            records.append(ChatRecord(id=self._id, created_at=question.created_at, llmtui=llmtui.__version__))
-            if self.system:
-                root = Message(
-                    id=new_id(),
-                    parent_id=None,
-                    role="system",
-                    content=well_formed(self.system),
-                    created_at=question.created_at,
-                )
-                self._root = root.id
-                self._show(self._tree.add(root))
-                question = msgspec.structs.replace(question, parent_id=root.id)
-                records.append(MessageRecord(message=root))
-            self._on_disk = True
-        self._show(self._tree.add(question))
-        self._written = True
-        await self._journal.save(*records, MessageRecord(message=question))
 
     def _used_tokens(self) -> int | None:
         """Tokens of the conversation as last reported."""
         if self._running is not None:
             return self._running.fold.live().context_used
-        last = self._messages[-1].id if self._messages else None
+        last = self.messages[-1].id if self.messages else None
         turn = next((turn for turn in reversed(self._turns) if turn.message.id == last), None)
         return turn.metrics.context_used if turn else None
 

@@ -243,5 +243,6 @@ def _encodable(request: GenerateRequest) -> GenerateRequest:
         request,
         messages=_clean(request.messages),
         prompt=None if request.prompt is None else well_formed(request.prompt),
+        answer_start=well_formed(request.answer_start),
         sampling=msgspec.structs.replace(request.sampling, stop=stop),
     )

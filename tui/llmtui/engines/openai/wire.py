@@ -10,6 +10,7 @@ from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest
 from llmtui.engines.openai.facts import FASTCHAT, LLAMA_SERVER, OLLAMA, SGLANG, VLLM
+from llmtui.errors import UsageError
 
 TEXT_TOKENS = 1024
 """Most tokens of a text's continuation where neither the user nor the context says; many servers would stop at 16."""
@@ -98,12 +99,21 @@ def turn_body(
         seed: for sampling.
         standard_only: leave out what OpenAI's own API refuses.
         context_size: tokens; None where the server does not say.
+
+    Raises:
+        UsageError: an option that this server cannot honour, and that must not be left out in silence.
     """
     sampling, text = request.sampling, request.prompt
+    if sampling.grammar is not None and (kind != LLAMA_SERVER or standard_only):
+        raise UsageError(
+            "This server takes no grammar",
+            cause=f"GBNF is understood by llama.cpp's server; this one is {kind or 'of another kind'}",
+            remedy="Give a JSON schema instead, or run the model's file itself.",
+        )
     options: dict[str, Any] = {"include_usage": True}
     body: dict[str, Any] = {
         "model": model,
-        **({"messages": chat_messages(request.messages)} if text is None else {"prompt": well_formed(text)}),
+        **_asked(request, kind),
         "stream": True,
         "stream_options": options,
         "temperature": sampling.temperature,
@@ -116,6 +126,7 @@ def turn_body(
         body["max_tokens"] = _room(text, context_size)
     if stops := [well_formed(stop) for stop in sampling.stop if stop]:
         body["stop"] = stops
+    body |= _standard_options(sampling)
     if kind == LLAMA_SERVER:
         body |= {"timings_per_token": True, "return_progress": True, "reasoning_format": "none"}
     if kind in {VLLM, SGLANG}:
@@ -123,9 +134,31 @@ def turn_body(
     return body if standard_only else body | _beyond_standard(sampling, kind)
 
 
+def _asked(request: GenerateRequest, kind: str) -> dict[str, Any]:
+    """What is to be answered or continued. A conversation whose last message is the model's own is gone on with."""
+    start = well_formed(request.answer_start)
+    if request.prompt is not None:
+        return {"prompt": well_formed(request.prompt) + start}
+    chat = chat_messages(request.messages)
+    if not start:
+        return {"messages": chat}
+    asked: dict[str, Any] = {"messages": [*chat, {"role": "assistant", "content": start}]}
+    return asked | {"add_generation_prompt": False, "continue_final_message": True} if kind in {VLLM, SGLANG} else asked
+
+
 def _room(text: str, context_size: int | None) -> int:
     """Tokens a continuation may certainly have: no tokenizer makes more tokens of a text than it has bytes."""
     return TEXT_TOKENS if context_size is None else max(1, context_size - len(well_formed(text).encode()) - 1)
+
+
+def _standard_options(sampling: Sampling) -> dict[str, Any]:
+    """What OpenAI's own API knows; only what differs from its defaults, since some servers refuse what they lack."""
+    named = ("presence_penalty", "frequency_penalty")
+    options: dict[str, Any] = {name: getattr(sampling, name) for name in named if getattr(sampling, name) != 0}
+    if sampling.json_schema is not None:
+        shape = {"name": "answer", "schema": sampling.json_schema, "strict": True}
+        options["response_format"] = {"type": "json_schema", "json_schema": shape}
+    return options
 
 
 def _beyond_standard(sampling: Sampling, kind: str) -> dict[str, Any]:
@@ -136,6 +169,27 @@ def _beyond_standard(sampling: Sampling, kind: str) -> dict[str, Any]:
         more |= {"repeat_penalty": sampling.repeat_penalty, "repetition_penalty": sampling.repeat_penalty}
     if kind == LLAMA_SERVER:
         more["repeat_last_n"] = sampling.repeat_last_n
+        more |= _of_llama_server(sampling)
     if sampling.ignore_eos:
         more["ignore_eos"] = True
+    return more
+
+
+def _of_llama_server(sampling: Sampling) -> dict[str, Any]:
+    """Options that differ from their defaults, where llama-server's names are llama.cpp's."""
+    named = {
+        "typical_p": 1.0,
+        "dry_multiplier": 0.0,
+        "dry_base": 1.75,
+        "dry_allowed_length": 2,
+        "xtc_probability": 0.0,
+        "xtc_threshold": 0.1,
+        "mirostat": 0,
+        "mirostat_tau": 5.0,
+        "mirostat_eta": 0.1,
+        "grammar": None,
+    }
+    more = {name: getattr(sampling, name) for name, default in named.items() if getattr(sampling, name) != default}
+    if sampling.dry_last_n is not None:
+        more["dry_penalty_last_n"] = sampling.dry_last_n
     return more

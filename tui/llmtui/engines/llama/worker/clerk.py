@@ -86,7 +86,7 @@ class Clerk:
         try:
             if not 0 <= request.slot < self._slots:
                 raise _no_such_slot(request.slot, self._slots)
-            prompt = self._prompt(request.asked)
+            prompt = self._prompt(request.asked, request.answer_start)
             self._check_length(len(prompt.tokens), raw=request.prompt is not None)
             grammar = grammar_for(request.sampling, self._vocabulary)
         except LlmtuiError as error:
@@ -105,9 +105,10 @@ class Clerk:
             )
         )
 
-    def _prompt(self, asked: Sequence[ChatMessage] | str) -> Prompt:
+    def _prompt(self, asked: Sequence[ChatMessage] | str, answer_start: str = "") -> Prompt:
         """Tokens of a conversation or text. A begin token that is written at the head is not put there again."""
         text = asked if isinstance(asked, str) else self._renderer.render(self._template, self._vocabulary, asked)
+        text += answer_start
         bos_text = self._vocabulary.bos_text
         printed = bool(bos_text) and text.startswith(bos_text)
         self._check_text(text)

@@ -1,0 +1,190 @@
+"""The messages of a chat: what the conversation is now, and what the user changes in it, written as it happens."""
+
+from datetime import datetime
+
+import msgspec
+
+import llmtui
+from llmtui.domain.messages import Message
+from llmtui.domain.text import well_formed
+from llmtui.domain.transcript import ChatRecord, HeadRecord, MessageRecord, Record, RemoveRecord
+from llmtui.domain.tree import MessageTree
+from llmtui.errors import UsageError
+from llmtui.services.conversation import new_id, now_text
+from llmtui.services.journal import Journal
+from llmtui.store.transcripts import NO_MESSAGE, Transcript
+
+
+class Thread:
+    """The tree of a chat's messages and its journal.
+
+    Args:
+        journal: of the chat.
+        chat_id: of a new chat.
+        system: put before the conversation.
+
+    Attributes:
+        messages: the conversation, oldest first, without the system message.
+        busy: a turn is running; the conversation must not change under it.
+        refused: the last question did not fit into the context, and makes way for the next.
+        written: something was written since the chat was opened.
+    """
+
+    def __init__(self, journal: Journal, chat_id: str, *, system: str | None = None) -> None:
+        self.id = chat_id
+        self.system = system
+        self.messages: tuple[Message, ...] = ()
+        self.busy = False
+        self.refused = False
+        self.written = False
+        self._journal = journal
+        self._tree = MessageTree()
+        self._root: str | None = None
+        self._on_disk = False
+
+    @property
+    def tree(self) -> MessageTree:
+        """Every version of every message, the system message included."""
+        return self._tree
+
+    @property
+    def kept(self) -> tuple[Message, ...]:
+        """What the next question follows: one that did not fit makes way for it."""
+        return self.messages[:-1] if self.refused else self.messages
+
+    def adopt(self, transcript: Transcript) -> None:
+        """Go on with a chat from its file."""
+        root = next((message for message in transcript.messages if message.role == "system"), None)
+        if root is not None:
+            self.system, self._root = root.content, root.id
+        self.id = transcript.chat.id if transcript.chat else transcript.path.stem
+        self._on_disk = True
+        self._show(transcript.tree)
+
+    def question(self, text: str) -> Message:
+        """A question that follows the conversation; `ask` takes it in.
+
+        Raises:
+            UsageError: the text is empty, or a turn is running.
+        """
+        self.refuse_if_busy()
+        text = well_formed(text)
+        if not text.strip():
+            raise UsageError("There is nothing to send", remedy="Write something first")
+        if self.refused:
+            self._show(self._tree.at(self.messages[-1].parent_id))
+        parent = self._tree.head or self._root
+        return Message(id=new_id(), parent_id=parent, role="user", content=text, created_at=now_text())
+
+    async def ask(self, question: Message) -> None:
+        """Take a question into the conversation and onto the disk, with the chat's head before the first."""
+        records: list[Record] = []
+        if not self._on_disk:
+            records.append(ChatRecord(id=self.id, created_at=question.created_at, llmtui=llmtui.__version__))
+            if self.system:
+                root = self._system_message(question.created_at)
+                question = msgspec.structs.replace(question, parent_id=root.id)
+                records.append(MessageRecord(message=root))
+            self._on_disk = True
+        self._show(self._tree.add(question))
+        self.written = True
+        await self._journal.save(*records, MessageRecord(message=question))
+
+    def keep(self, answer: Message) -> None:
+        """Take in an answer whose record is written elsewhere."""
+        self._show(self._tree.add(answer))
+
+    def answer(self) -> Message:
+        """The answer that the conversation ends with.
+
+        Raises:
+            UsageError: it ends with none, or a turn is running.
+        """
+        self.refuse_if_busy()
+        answer = self.messages[-1] if self.messages else None
+        if answer is None or answer.role != "assistant":
+            raise UsageError("The conversation does not end with an answer", remedy="Send the question first")
+        return answer
+
+    def edit(self, message_id: str, text: str) -> Message:
+        """Put an edited version beside a message; the conversation then ends with it.
+
+        After an edited question, resending has it answered.
+
+        Raises:
+            UsageError: there is no such message, the text is empty, or a turn is running.
+        """
+        message = self._existing(message_id)
+        text = well_formed(text)
+        if not text.strip():
+            raise UsageError("The message would be empty", remedy="Write something, or remove the message")
+        fresh = msgspec.structs.replace(
+            message, id=new_id(), content=text, created_at=now_text(), edited_from=message.id
+        )
+        self._show(self._tree.add(fresh))
+        self._write(MessageRecord(message=fresh))
+        return fresh
+
+    def show_version(self, message_id: str) -> None:
+        """Show the conversation that went on from a version of a message.
+
+        Raises:
+            UsageError: there is no such message, or a turn is running.
+        """
+        self.end_at(self._tree.end_below(self._existing(message_id).id))
+
+    def end_at(self, message_id: str) -> None:
+        """Let the conversation end with a message: what is sent next is a branch beside what followed it.
+
+        Raises:
+            UsageError: there is no such message, or a turn is running.
+        """
+        self._show(self._tree.at(self._existing(message_id).id))
+        self._write(HeadRecord(message_id=message_id))
+
+    def remove(self, message_id: str) -> None:
+        """Take a message and all that follows it out of the conversation; the file keeps its record.
+
+        Raises:
+            UsageError: there is no such message, or a turn is running.
+        """
+        self._show(self._tree.without(self._existing(message_id).id))
+        self._write(RemoveRecord(message_id=message_id), HeadRecord(message_id=self._tree.head or NO_MESSAGE))
+
+    def point_at(self, message_id: str) -> None:
+        """Let the conversation end with a message for the time of a turn; nothing is written."""
+        self._show(self._tree.at(message_id))
+
+    def refuse_if_busy(self) -> None:
+        """Raise `UsageError` while a turn is running."""
+        if self.busy:
+            raise UsageError("An answer is being written", remedy="Stop it first, or wait until it ends")
+
+    def _system_message(self, created_at: str) -> Message:
+        root = Message(
+            id=new_id(), parent_id=None, role="system", content=well_formed(self.system or ""), created_at=created_at
+        )
+        self._root = root.id
+        self._show(self._tree.add(root))
+        return root
+
+    def _existing(self, message_id: str) -> Message:
+        self.refuse_if_busy()
+        message = self._tree.get(message_id)
+        if message is None or message.role == "system":
+            raise UsageError("There is no such message", cause=message_id, remedy="Choose one of the conversation")
+        return message
+
+    def _show(self, tree: MessageTree) -> None:
+        self._tree = tree
+        self.messages = tuple(message for message in tree.path if message.role != "system")
+        self.refused = False
+
+    def _write(self, *records: Record) -> None:
+        self.written = True
+        self._journal.write(*records)
+
+
+def file_name(chat_id: str, suffix: str) -> str:
+    """Of a new chat: the local time first, so that names sort by age."""
+    return f"{datetime.now().astimezone():%Y%m%d-%H%M%S}-{chat_id}{suffix}"
