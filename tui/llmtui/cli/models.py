@@ -7,6 +7,8 @@ import click
 from llmtui.cli import output
 from llmtui.cli.columns import aligned
 from llmtui.cli.quantise import quantize
+from llmtui.cli.models_pull import pull
+from llmtui.cli.models_rm import rm
 from llmtui.domain.quantities import UNKNOWN, count, size, whole
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ Examples:
   llmtui models show demo
   llmtui models show models/qwen2-0_5b-q4_0.gguf --json
   llmtui models quantize qwen2-7b-f16 Q4_K_M
+  llmtui models pull Qwen/Qwen2-7B-Instruct-GGUF:Q4_K_M
+  llmtui models rm qwen2-7b-instruct-q4_k_m
 
 Models are looked for in ./models, in the folders that the configuration names, in the data folder's `models`, and where
 Ollama, the Hugging Face hub, LM Studio and llama.cpp keep theirs. Ollama need not run. The configured servers are asked
@@ -42,7 +46,7 @@ _PROGRESS = 10
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """List the models that can be used, or show one."""
+    """List the models that can be used; show, pull, quantise or remove one."""
     if ctx.invoked_subcommand is not None:
         ctx.obj = as_json
         return
@@ -106,6 +110,10 @@ def show(ctx: click.Context, model: str, *, as_json: bool) -> None:
         return
     for line in lines:
         output.write(line + "\n")
+
+
+command.add_command(pull)
+command.add_command(rm)
 
 
 def _scanned(catalogue: "Catalogue") -> "list[ModelInfo]":

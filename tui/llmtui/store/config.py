@@ -27,6 +27,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             current folder, `~` is the home folder.
         discover: other programs whose model files are found as well; `[]` searches only the own folders.
         webui_folder: of text-generation-webui, whose models are then found.
+        hub_endpoint: of the Hugging Face hub or a mirror to pull from; None takes HF_ENDPOINT, or huggingface.co.
         default_model: taken when no model is named; None takes the demo model.
         theme: a Textual theme's name.
         keymap: action id to key.
@@ -40,6 +41,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     model_folders: tuple[str, ...] = ("./models",)
     discover: tuple[Discovery, ...] = DISCOVERIES
     webui_folder: str | None = None
+    hub_endpoint: str | None = None
     default_model: str | None = None
     theme: str | None = None
     keymap: dict[str, str] = {}

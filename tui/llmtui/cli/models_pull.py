@@ -1,0 +1,146 @@
+"""`llmtui models pull`: bring a model from a hub."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from llmtui.cli import output
+from llmtui.cli.columns import aligned
+from llmtui.domain.quantities import size
+
+if TYPE_CHECKING:
+    from llmtui.domain.hub import Offer
+    from llmtui.services.pull import Found
+    from llmtui.services.wiring import Services
+
+EXAMPLES = """\
+\b
+Examples:
+  llmtui models pull Qwen/Qwen2-7B-Instruct-GGUF
+  llmtui models pull Qwen/Qwen2-7B-Instruct-GGUF:Q5_K_M
+  llmtui models pull Qwen/Qwen2-7B-Instruct-GGUF/qwen2-7b-instruct-q4_k_m.gguf
+  llmtui models pull https://huggingface.co/Qwen/Qwen2-7B-Instruct-GGUF --endpoint https://hf-mirror.example
+
+Without a choice the largest usual quantisation of four bits or more that fits the free memory is taken; a terminal is
+asked. A download that was cut or stopped goes on where it was, and nothing gets its name before its checksum is right.
+Gated and private repositories want a token in HF_TOKEN. The file's path goes to standard output."""
+
+
+@click.command(name="pull", epilog=EXAMPLES)
+@click.argument("reference", metavar="REF")
+@click.option("--quant", metavar="TYPE", help="Quantisation to take, e.g. Q4_K_M.")
+@click.option("--revision", metavar="REV", help="Branch, tag or commit; `main` without it.")
+@click.option("--endpoint", metavar="URL", help="The hub or a mirror, over hub_endpoint and HF_ENDPOINT.")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where the file goes; without it, the data folder's models/ORG/REPO.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; draw and ask nothing.")
+@click.pass_context
+def pull(
+    ctx: click.Context,
+    reference: str,
+    *,
+    quant: str | None,
+    revision: str | None,
+    endpoint: str | None,
+    folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Pull a model: ORG/REPO, ORG/REPO:QUANT, ORG/REPO/FILE.gguf, or a hub's address."""
+    import asyncio  # noqa: PLC0415 - `--help` loads no event loop
+
+    from llmtui.services.setup import prepare  # noqa: PLC0415 - `--help` loads no service
+
+    quiet = as_json or bool(ctx.obj)
+    folder = None if folder is None else folder.expanduser().absolute()
+    try:
+        asyncio.run(
+            _pull(prepare(), reference, quant=quant, revision=revision, endpoint=endpoint, folder=folder, quiet=quiet)
+        )
+    except KeyboardInterrupt:
+        output.note("stopped; what has come is kept, and the same command goes on from there")
+        raise
+
+
+async def _pull(
+    services: "Services",
+    reference: str,
+    *,
+    quant: str | None,
+    revision: str | None,
+    endpoint: str | None,
+    folder: Path | None,
+    quiet: bool,
+) -> None:
+    import asyncio  # noqa: PLC0415 - see `pull`
+
+    from llmtui.cli.progress import follow  # noqa: PLC0415 - `--help` loads nothing that draws
+    from llmtui.services import pull as service  # noqa: PLC0415 - `--help` loads no service
+    from llmtui.services.fits import read_room  # noqa: PLC0415 - as above
+
+    found = await service.look_up(
+        reference,
+        endpoint=service.endpoint_of(endpoint, services.config),
+        revision=revision,
+        quantisation=quant,
+        memory_bytes=(await asyncio.to_thread(read_room, services.config.runtime)).available_bytes,
+    )
+    offer = _chosen(found, quiet=quiet)
+    target = folder or service.folder_for(found, services.folders)
+    path = await follow(service.pull(found, offer, target), offer.files[0].path.rpartition("/")[2], quiet=quiet)
+    if quiet:
+        output.write_json(
+            {
+                "path": path,
+                "repository": found.reference.repository,
+                "commit": found.listing.commit,
+                "files": [file.path for file in offer.files],
+                "quantisation": offer.quantisation,
+                "size_bytes": offer.size_bytes,
+            }
+        )
+    else:
+        output.write(f"{output.safe_line(path)}\n")
+
+
+def _chosen(found: "Found", *, quiet: bool) -> "Offer":
+    """The one that is meant; a person at a terminal is asked where there are several.
+
+    Raises:
+        UsageError: it is not clear, and nobody can be asked.
+    """
+    from llmtui.services.pull import ambiguous  # noqa: PLC0415 - see `_pull`
+
+    if len(found.matching) == 1:
+        return found.matching[0]
+    if not quiet and output.is_interactive():
+        return _asked(found)
+    if found.recommended is None:
+        raise ambiguous(found)
+    if not quiet:
+        output.note(f"taking {output.safe_line(found.reason)}")
+    return found.recommended
+
+
+def _asked(found: "Found") -> "Offer":
+    from llmtui.domain.hub import FLOOR, fits  # noqa: PLC0415 - see `_pull`
+
+    rows = [("", "QUANT", "SIZE", "NAME", "")]
+    for number, offer in enumerate(found.matching, start=1):
+        words = {True: "fits", False: "does not fit the free memory", None: ""}[fits(offer, found.memory_bytes)]
+        if 0 < offer.bits < FLOOR:
+            words += "; quality suffers below four bits"
+        if offer == found.recommended:
+            words = f"{words}; recommended".lstrip("; ")
+        rows.append((str(number), offer.quantisation or "–", size(offer.size_bytes), offer.name, words))
+    for line in aligned([tuple(map(output.safe_line, row)) for row in rows], right=frozenset({0, 2})):
+        output.note(line)
+    default = None if found.recommended is None else found.matching.index(found.recommended) + 1
+    number = click.prompt("Which one", type=click.IntRange(1, len(found.matching)), default=default, err=True)
+    return found.matching[number - 1]

@@ -1,0 +1,1 @@
+"""A Hugging Face hub: listing a repository's files and fetching one, in a process of its own."""
