@@ -34,6 +34,7 @@ class HubServer:
         repositories: `ORG/REPO` to its files by path.
         sums: of a file, where the server shall tell a wrong one.
         cut_after: bytes of a body after which the connection is cut, for as many requests as `cuts` says.
+        refuse_after_cut: status of every later request for a file.
         fail: statuses that the next requests for a file or listing are answered with, first to last.
         gate: a body is sent on after this many bytes only when the event is set.
         gated, private: repositories that want a token.
@@ -47,6 +48,7 @@ class HubServer:
     sums: dict[str, str] = field(default_factory=dict)
     cut_after: int | None = None
     cuts: int = 0
+    refuse_after_cut: int | None = None
     fail: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     gate: tuple[int, threading.Event] | None = None
     gated: set[str] = field(default_factory=set)
@@ -132,6 +134,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _resolve(self, repository: str, revision: str, path: str) -> None:
         if self._refused(repository, revision):
+            return
+        if self.hub.refuse_after_cut is not None and self.hub.cut_after is not None and not self.hub.cuts:
+            self._error(self.hub.refuse_after_cut)
             return
         data = self.hub.repositories[repository].get(path)
         if data is None:

@@ -6,9 +6,9 @@ import click
 
 from llmtui.cli import output
 from llmtui.cli.columns import aligned
-from llmtui.cli.quantise import quantize
 from llmtui.cli.models_pull import pull
 from llmtui.cli.models_rm import rm
+from llmtui.cli.quantise import quantize
 from llmtui.domain.quantities import UNKNOWN, count, size, whole
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _PROGRESS = 10
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, *, as_json: bool) -> None:
-    """List the models that can be used; show, pull, quantise or remove one."""
+    """List, show, pull, quantise or remove models."""
     if ctx.invoked_subcommand is not None:
         ctx.obj = as_json
         return

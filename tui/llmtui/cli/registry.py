@@ -2,7 +2,7 @@
 
 COMMANDS = {
     "ask": ("llmtui.cli.ask", "Ask one question; the answer goes to standard output."),
-    "models": ("llmtui.cli.models", "List the models that can be used; show, pull, quantise or remove one."),
+    "models": ("llmtui.cli.models", "List, show, pull, quantise or remove models."),
     "doctor": ("llmtui.cli.doctor", "Check this machine and this installation."),
 }
 """Module and line of help of each command; the module's `command` is the click command."""

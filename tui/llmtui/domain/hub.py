@@ -109,7 +109,10 @@ def parse_reference(text: str, *, revision: str | None = None, hosts: Iterable[s
     known = HOSTS | {host.casefold() for host in hosts}
     words = text.strip().removeprefix("hf://").removeprefix("models/")
     if "://" in words:
-        address = urlsplit(words)
+        try:
+            address = urlsplit(words)
+        except ValueError as error:
+            raise _not_understood(text, "it is no address") from error
         if (address.netloc.casefold() not in known and (address.hostname or "") not in known) or not address.path:
             raise _not_understood(text, f"{address.netloc or 'it'} is not the hub that is asked")
         words = unquote(address.path).strip("/")
