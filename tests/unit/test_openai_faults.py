@@ -9,7 +9,7 @@ from servers.wire_server import Reply, Request, WireServer, sse, text, usage, wi
 
 from llmtui.domain.events import Delta, Finished
 from llmtui.engines.http.access import Patience
-from llmtui.engines.openai.sse import MAX_LINE
+from llmtui.engines.openai.sse import MAX_EVENT
 
 
 @pytest.fixture
@@ -37,6 +37,10 @@ async def test_headers_that_are_slow_are_waited_for(server: WireServer) -> None:
     assert isinstance(event, Finished)
     assert fold.text == "at last"
     await engine.close()
+
+
+def test_a_long_prompt_may_take_minutes_before_the_first_byte() -> None:
+    assert Patience().answer_s >= 600
 
 
 async def test_headers_that_never_come(server: WireServer) -> None:
@@ -140,7 +144,7 @@ async def test_a_malformed_line_keeps_the_text(server: WireServer, line: bytes) 
 async def test_a_line_without_end(server: WireServer) -> None:
     async def answer(_request: Request, reply: Reply) -> None:
         await reply.begin_events()
-        await reply.send(b"data: " + b"x" * (MAX_LINE + 1))
+        await reply.send(b"data: " + b"x" * (MAX_EVENT + 1))
         await reply.gone()
 
     server.on_chat(answer)

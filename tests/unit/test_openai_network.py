@@ -12,7 +12,7 @@ from servers.wire_server import WireServer, text, wire_server
 
 from llmtui.domain.events import Failed
 from llmtui.domain.settings import Server
-from llmtui.engines.http.access import is_loopback
+from llmtui.engines.http.access import is_loopback, proxy_for
 from llmtui.engines.openai.client import OpenAIEngine
 from llmtui.engines.openai.connection import api_url
 from llmtui.errors import EngineError
@@ -81,6 +81,44 @@ async def test_a_proxy_is_not_asked_for_the_way_to_this_machine(
 
 async def test_a_proxy_is_taken_for_other_machines(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+    server.routes["http://llm.example.test:9000/v1/models"] = server.routes["/v1/models"]
+    engine = await load(OpenAIEngine("far/m", Server(url="http://llm.example.test:9000/v1"), "far", "m"))
+    assert engine.alive
+    await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("spared", "url", "direct"),
+    [
+        ("", "http://10.1.2.3:9/v1", False),
+        ("*", "http://10.1.2.3:9/v1", True),
+        ("10.0.0.0/8", "http://10.1.2.3:9/v1", True),
+        ("10.0.0.0/8", "http://11.1.2.3:9/v1", False),
+        ("10.1.2.3", "http://10.1.2.3:9/v1", True),
+        ("10.1.2.3:9", "http://10.1.2.3:9/v1", True),
+        ("10.1.2.3:8", "http://10.1.2.3:9/v1", False),
+        ("x, Example.test ", "http://gpu.example.TEST/v1", True),
+        (".example.test", "http://gpu.example.test/v1", True),
+        ("*.example.test", "http://gpu.example.test/v1", True),
+        ("example.test", "http://myexample.test/v1", False),
+        ("[fd00::1]", "http://[fd00::1]:9/v1", True),
+        ("fd00::1", "http://[fd00::1]:9/v1", True),
+        ("[fd00::1]:8", "http://[fd00::1]:9/v1", False),
+        ("fd00::/8", "http://[fd00::1]:9/v1", True),
+        ("a b,,[::1]:80,::1/128", "http://[fd00::1]:9/v1", False),
+        ("", "http://[::1]:9/v1", True),
+        ("", "https://10.1.2.3/v1", True),
+    ],
+)
+def test_whom_no_proxy_spares(spared: str, url: str, *, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "10.9.9.9:3128")
+    monkeypatch.setenv("NO_PROXY", spared)
+    assert proxy_for(url) == (None if direct else "http://10.9.9.9:3128")
+
+
+async def test_brackets_in_no_proxy_do_no_harm(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url.removesuffix("/v1"))
+    monkeypatch.setenv("NO_PROXY", "localhost,[::1],::1/128")
     server.routes["http://llm.example.test:9000/v1/models"] = server.routes["/v1/models"]
     engine = await load(OpenAIEngine("far/m", Server(url="http://llm.example.test:9000/v1"), "far", "m"))
     assert engine.alive

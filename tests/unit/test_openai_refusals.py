@@ -54,6 +54,16 @@ async def test_a_status_with_any_body(server: WireServer, status: int, title: st
     assert len(failed.cause) < 500
 
 
+async def test_a_redirect_is_not_followed_and_says_where_to(server: WireServer) -> None:
+    async def elsewhere(_request: Request, reply: Reply) -> None:
+        await reply.whole(308, b"", Location="https://other.example.test/v1/chat/completions")
+
+    server.on_chat(elsewhere)
+    failed, _ = await failure(server)
+    assert "HTTP 308: to https://other.example.test/v1" in failed.cause
+    assert "final address" in failed.remedy
+
+
 async def test_a_refused_key_names_its_variable(server: WireServer, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(_request: Request, reply: Reply) -> None:
         await reply.json({"error": {"message": "bad key"}}, 401)

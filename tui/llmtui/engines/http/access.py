@@ -1,5 +1,6 @@
 """How a server may be reached: time limits, the certificates trusted, proxies, and the key."""
 
+import contextlib
 import ipaddress
 import os
 import ssl
@@ -27,6 +28,42 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY name for a server, unless NO_PROXY or loopback spares it.
+
+    NO_PROXY is read as widely as its writers mean it: `*`, names and all below them, host and port, addresses,
+    networks such as `192.168.0.0/16`, and IPv6 addresses in brackets or not.
+    """
+    from urllib.request import getproxies  # noqa: PLC0415 - httpx loads it, and this module is asked when httpx is
+
+    if is_loopback(url):
+        return None
+    parts, proxies = urlsplit(url), getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    host = (parts.hostname or "").lower()
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    spared = any(_spares(entry.strip().lower(), host, port) for entry in proxies.get("no", "").split(","))
+    if not proxy or spared:
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _spares(entry: str, host: str, port: int) -> bool:
+    """Whether one entry of NO_PROXY means the host, whose IPv6 address is without brackets."""
+    name, wanted = entry, str(port)
+    if entry.startswith("["):
+        name, _, rest = entry[1:].partition("]")
+        wanted = rest.removeprefix(":") or wanted
+    elif entry.count(":") == 1:
+        name, _, wanted = entry.partition(":")
+    if not name or wanted != str(port):
+        return False
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False)
+    name = name.removeprefix("*").removeprefix(".")
+    return not name or host == name or host.endswith(f".{name}")
 
 
 def trusted(verify: bool | str) -> ssl.SSLContext | bool:  # noqa: FBT001 - as configured

@@ -146,18 +146,22 @@ def malformed(data: bytes, where: str, why: str) -> EngineError:
     )
 
 
-def reported(error: Any, where: str) -> LlmtuiError:
-    """An error that came inside a stream that had begun well."""
+def reported(error: Any, where: str, *, begun: bool = True) -> LlmtuiError:
+    """An error that came inside an answer with the status of success.
+
+    Args:
+        error: as the server wrote it.
+        where: the server, as the user knows it.
+        begun: part of the answer had come.
+    """
     body = msgspec.json.encode({"error": error})
     found = status_error(_code(error), body, where, key_env=None, model=None)
-    return (
-        found
-        if isinstance(found, ContextError)
-        else EngineError(
-            f"{where} failed in the middle of the answer",
-            cause=server_message(body),
-            remedy="What had come is kept. Look into the server's log, then ask again.",
-        )
+    if isinstance(found, ContextError) or not begun:
+        return found
+    return EngineError(
+        f"{where} failed in the middle of the answer",
+        cause=server_message(body),
+        remedy="What had come is kept. Look into the server's log, then ask again.",
     )
 
 
@@ -176,7 +180,7 @@ def server_message(body: bytes) -> str:
 
 def _code(error: Any) -> int:
     code = error.get("code") if isinstance(error, dict) else None
-    return code if isinstance(code, int) else 500
+    return code if isinstance(code, int) and 400 <= code < 600 else 500
 
 
 def _context_cause(body: bytes) -> str | None:

@@ -17,6 +17,10 @@ class Account:
     continuous usage) the count comes along; elsewhere a chunk's tokens stay unknown, and the usage at the end, if it
     comes, tells the sum. llama-server's own clock also tells when each token was made, whatever the network did since.
 
+    Attributes:
+        finish_reason: as the server calls it; None until it says so.
+        begun: something of the answer has come, if only its place.
+
     Args:
         sampling: of the turn.
         seed: that was sent.
@@ -25,6 +29,7 @@ class Account:
 
     def __init__(self, sampling: Sampling, seed: int, context_size: int | None) -> None:
         self.finish_reason: str | None = None
+        self.begun = False
         self._sampling = sampling
         self._seed = seed
         self._context_size = context_size
@@ -45,6 +50,7 @@ class Account:
         self._timings = chunk.timings or self._timings
         text = ""
         for choice in (chunk.choices or [])[:1]:
+            self.begun = True
             text = choice.text or self._text_of(choice.delta or choice.message)
             self.finish_reason = choice.finish_reason or self.finish_reason
         delta = self._delta(text, chunk, t_ns)

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -22,7 +23,7 @@ from llmtui.engines.openai.account import Account
 from llmtui.engines.openai.connection import Connection
 from llmtui.engines.openai.discovery import describe, explain_missing, find_model, full_name, loaded_model
 from llmtui.engines.openai.facts import LLAMA_SERVER, VLLM, Rendered, Tokenised
-from llmtui.engines.openai.sse import EventParser
+from llmtui.engines.openai.sse import AnswerParser
 from llmtui.engines.openai.wire import Chunk, chat_messages, turn_body
 from llmtui.errors import EngineError, LlmtuiError
 
@@ -201,27 +202,13 @@ class OpenAIEngine:
         )
         raw = request.prompt is not None
         route = f"{connection.api}/{'completions' if raw else 'chat/completions'}"
-        parser, whole, done = EventParser(), bytearray(), False
         try:
-            async for data, events in connection.stream(route, body, model=self._model):
-                now = time.perf_counter_ns()
-                if events:
-                    done = turn.take(parser.feed(data), now, connection.name) or done
-                else:
-                    whole += data
-            now = time.perf_counter_ns()
-            done = turn.take([bytes(whole)] if whole else parser.end(), now, connection.name) or done
+            await turn.read(connection, route, body, model=self._model)
         except NotFoundError as error:
             raise await explain_missing(connection, self._model, error, route, raw=raw) from error
-        except EngineError:
-            if turn.account.finish_reason is None and not done:
+        except (EngineError, TimeoutError):
+            if not turn.complete:
                 raise
-        if turn.account.finish_reason is None and not done:
-            raise EngineError(
-                f"{connection.name} stopped in the middle of the answer",
-                cause="the stream ended without an end marker",
-                remedy="What had come is kept. See whether the server still runs, then ask again.",
-            )
         turn.end(turn.account.finished(time.perf_counter_ns()))
 
 
@@ -231,22 +218,58 @@ class _Turn(ServedTurn):
     def __init__(self, account: Account) -> None:
         super().__init__()
         self.account = account
+        self._done = False
 
-    def take(self, payloads: Sequence[bytes], t_ns: int, where: str) -> bool:
-        """Pass on the events of chunks that arrived together; whether the end marker was among them.
+    @property
+    def complete(self) -> bool:
+        """Whether the server has said that the answer ends, by a reason or by the end marker."""
+        return self._done or self.account.finish_reason is not None
+
+    async def read(self, connection: Connection, route: str, body: dict[str, Any], *, model: str) -> None:
+        """Read the answer to its end. Behind a finish reason only counts can come: they are not waited for long.
+
+        Raises:
+            LlmtuiError: there is no answer, or it broke off.
+            TimeoutError: the counts did not come.
+        """
+        parser = AnswerParser(connection.name)
+        async with (
+            asyncio.timeout(None) as limit,
+            contextlib.aclosing(connection.stream(route, body, model=model)) as stream,
+        ):
+            async for data in stream:
+                self._take(parser.feed(data), connection.name)
+                if self._done:
+                    return
+                if self.complete and limit.when() is None:
+                    limit.reschedule(asyncio.get_running_loop().time() + connection.patience.question_s)
+            self._take(parser.end(), connection.name)
+        if parser.is_whole and not self.account.begun:
+            raise malformed(parser.head, connection.name, "it holds no answer")
+        self._done = self._done or parser.is_whole
+        if not self.complete:
+            raise EngineError(
+                f"{connection.name} stopped in the middle of the answer",
+                cause="the stream ended without an end marker",
+                remedy="What had come is kept. See whether the server still runs, then ask again.",
+            )
+
+    def _take(self, payloads: Sequence[bytes], where: str) -> None:
+        """Pass on the events of chunks that arrived together.
 
         Raises:
             LlmtuiError: a chunk is not understood, or is the server's word that it failed.
         """
+        now = time.perf_counter_ns()
         for data in payloads:
             if data.strip() == _DONE:
-                return True
+                self._done = True
+                return
             try:
                 chunk = msgspec.json.decode(data, type=Chunk, strict=False)
             except (msgspec.DecodeError, RecursionError) as error:
                 raise malformed(data, where, str(error)) from error
             if chunk.failure:
-                raise reported(chunk.failure, where)
-            for event in self.account.take(chunk, t_ns):
+                raise reported(chunk.failure, where, begun=self.account.begun)
+            for event in self.account.take(chunk, now):
                 self.events.put_nowait(event)
-        return False

@@ -1,6 +1,6 @@
 """HTTP to one server: its addresses, its key, time limits, and errors in our words."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ import msgspec
 
 from llmtui.domain.settings import Server
 from llmtui.domain.text import visible_line
-from llmtui.engines.http.access import Patience, is_loopback, key_header, trusted, unusable_settings
+from llmtui.engines.http.access import Patience, key_header, proxy_for, trusted, unusable_settings
 from llmtui.engines.http.faults import malformed, status_error, transport_error
 
 AnswerT = TypeVar("AnswerT")
@@ -32,7 +32,7 @@ class Connection:
     def __init__(self, server: Server, name: str, patience: Patience | None = None) -> None:
         self.name = visible_line(name)
         self._server = server
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self.api = api_url(server.url)
         self.root = self.api.removesuffix("/v1")
         self._client = self._open()
@@ -48,7 +48,7 @@ class Connection:
         Raises:
             LlmtuiError: whatever stands between us and the answer.
         """
-        wait_s = self._patience.answer_s if patient else self._patience.question_s
+        wait_s = self.patience.answer_s if patient else self.patience.question_s
         return await self._ask("GET", url, None, answer, model=None, wait_s=wait_s)
 
     async def post(self, url: str, body: dict[str, Any], answer: type[AnswerT], *, model: str | None) -> AnswerT:
@@ -57,10 +57,10 @@ class Connection:
         Raises:
             LlmtuiError: whatever stands between us and the answer.
         """
-        return await self._ask("POST", url, body, answer, model=model, wait_s=self._patience.question_s)
+        return await self._ask("POST", url, body, answer, model=model, wait_s=self.patience.question_s)
 
-    async def stream(self, url: str, body: dict[str, Any], *, model: str) -> AsyncIterator[tuple[bytes, bool]]:
-        """The bytes of an answer as they come, each with whether they are events; closing it closes the connection.
+    async def stream(self, url: str, body: dict[str, Any], *, model: str) -> AsyncGenerator[bytes]:
+        """The bytes of an answer as they come; closing it closes the connection.
 
         Raises:
             LlmtuiError: whatever stands between us and the answer.
@@ -68,14 +68,13 @@ class Connection:
         begun = False
         try:
             async with self._client.stream(
-                "POST", url, json=body, timeout=self._timeout(self._patience.answer_s)
+                "POST", url, json=body, timeout=self._timeout(self.patience.answer_s)
             ) as reply:
                 if reply.status_code != 200:
-                    raise self._refusal(reply.status_code, await _body(reply), model)
-                events = "json" not in reply.headers.get("content-type", "").partition(";")[0]
+                    raise self._refusal(reply, await _body(reply), model)
                 async for data in reply.aiter_bytes():
                     begun = True
-                    yield data, events
+                    yield data
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise transport_error(error, self.name, begun=begun) from error
 
@@ -99,17 +98,19 @@ class Connection:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise transport_error(error, self.name) from error
         if reply.status_code != 200:
-            raise self._refusal(reply.status_code, data, model)
+            raise self._refusal(reply, data, model)
         try:
             return msgspec.json.decode(data, type=answer, strict=False)
         except (msgspec.DecodeError, RecursionError) as error:
             raise malformed(data, self.name, str(error)) from error
 
-    def _refusal(self, status: int, body: bytes, model: str | None) -> Exception:
-        return status_error(status, body, self.name, key_env=self._server.key_env, model=model)
+    def _refusal(self, reply: httpx.Response, body: bytes, model: str | None) -> Exception:
+        if reply.has_redirect_location:
+            body = f"to {reply.headers['location']}".encode()
+        return status_error(reply.status_code, body, self.name, key_env=self._server.key_env, model=model)
 
     def _timeout(self, read_s: float) -> httpx.Timeout:
-        return httpx.Timeout(read_s, connect=self._patience.connect_s)
+        return httpx.Timeout(read_s, connect=self.patience.connect_s)
 
     def _open(self) -> httpx.AsyncClient:
         headers = {"Accept-Encoding": "identity", **self._server.headers, **key_header(self._server.key_env, self.name)}
@@ -118,10 +119,11 @@ class Connection:
             return httpx.AsyncClient(
                 headers=headers,
                 verify=trusted(self._server.verify) if secure else False,
-                trust_env=not is_loopback(self.api),
+                trust_env=False,  # httpx falls over an IPv6 address in NO_PROXY, and would send keys from ~/.netrc
+                proxy=proxy_for(self.api),
                 limits=httpx.Limits(max_keepalive_connections=0),  # llama-server closes some without saying so
             )
-        except (ValueError, ImportError, OSError) as error:
+        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
             raise unusable_settings(self.name, error) from error
 
 

@@ -66,7 +66,10 @@ class Progress(msgspec.Struct):
 
 
 class Chunk(msgspec.Struct):
-    """One event of a streamed answer; FastChat tells of an error by `error_code` and `text`."""
+    """One event of a streamed answer.
+
+    Errors come as `error`, from FastChat as `error_code` and `text`, elsewhere as `message` or `detail` and no choices.
+    """
 
     choices: list[Choice] | None = None
     usage: Usage | None = None
@@ -75,10 +78,14 @@ class Chunk(msgspec.Struct):
     error: Any = None
     error_code: int = 0
     text: str | None = None
+    message: Any = None
+    detail: Any = None
 
     @property
     def failure(self) -> Any:
         """What the server says went wrong; None when nothing did."""
+        if self.choices is None and not self.error_code and (self.message or self.detail):
+            return self.error or self.message or self.detail
         return self.error or (self.text or f"error {self.error_code}" if self.error_code else None)
 
 
