@@ -93,4 +93,4 @@ def user_folders(config: str = "") -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="llmtui-bench-") as folder:
         (Path(folder) / "config.toml").write_text(config, encoding="utf-8")
         own = {"LLMTUI_CONFIG_DIR": folder, "LLMTUI_DATA_DIR": folder, "HOME": folder}
-        yield {**own, "OLLAMA_MODELS": str(Path(folder) / ".ollama" / "models")}
+        yield {**own, "OLLAMA_HOST": "127.0.0.1:1", "OLLAMA_MODELS": str(Path(folder) / ".ollama" / "models")}

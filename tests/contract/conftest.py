@@ -9,11 +9,13 @@ from types import ModuleType
 
 import pytest
 from servers.llama_server import llama_server
+from servers.ollama_server import ollama_server
 
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime, Server
 from llmtui.engines.base import Engine
 from llmtui.engines.llama.client import LlamaEngine
+from llmtui.engines.ollama.client import OllamaEngine
 from llmtui.engines.openai.client import OpenAIEngine
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
 
@@ -87,9 +89,18 @@ def served_demo() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(params=["scripted", "worker", "llama-server"])
+@pytest.fixture(params=["scripted", "worker", "llama-server", "ollama"])
 async def unloaded(request: pytest.FixtureRequest) -> AsyncIterator[Engine]:
     """Every engine in turn, not loaded yet."""
+    if request.param == "ollama":
+        endless = request.node.get_closest_marker("endless") is not None
+        async with ollama_server(backend=request.getfixturevalue("served_demo"), endless=endless) as server:
+            server.add("demo:latest", context=4096)
+            where = Server(url=server.url, kind="ollama")
+            ollama = OllamaEngine("demo", where, "box", "demo", context=CONTEXT)
+            yield ollama
+            await ollama.close()
+        return
     engine: Engine
     if request.param == "scripted":
         engine = scripted_engine()

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from llmtui.domain.events import Delta, Failed, Finished, Loaded, LoadProgress, PrefillProgress, TurnEvent
+from llmtui.domain.events import Delta, Failed, Finished, Loaded, LoadProgress, Notice, PrefillProgress, TurnEvent
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
@@ -21,7 +21,26 @@ def request(id_: str = "turn", sampling: Sampling = GREEDY, *messages: ChatMessa
 
 
 async def play(engine: Engine, asked: GenerateRequest) -> list[TurnEvent]:
-    return [event async for event in engine.generate(asked)]
+    """The events but remarks: some engines remark that they cannot go on after the end token."""
+    return [event async for event in engine.generate(asked) if not isinstance(event, Notice)]
+
+
+def tells_little(engine: Engine) -> bool:
+    """Ollama tells nothing of a prompt under way, counts tokens at the end only, and counts none before sending."""
+    return engine.loaded is not None and engine.loaded.engine == "ollama"
+
+
+async def count(engine: Engine, prompt: tuple[ChatMessage, ...] | str = QUESTION) -> int:
+    """Tokens of a prompt as the engine counts them; where it does not, as it says after a turn."""
+    if not tells_little(engine):
+        return await engine.count_prompt(prompt)
+    with pytest.raises(EngineError, match="does not count"):
+        await engine.count_prompt(prompt)
+    one = Sampling(temperature=0, max_tokens=1)
+    what = {"prompt": prompt} if isinstance(prompt, str) else {"messages": prompt}
+    tokens = finish_of(await play(engine, GenerateRequest(id="count", sampling=one, **what))).timings.prompt_tokens
+    assert tokens is not None
+    return tokens
 
 
 def text_of(events: list[TurnEvent]) -> str:
@@ -49,13 +68,14 @@ async def test_a_turn_is_prefill_then_text_then_the_end(engine: Engine) -> None:
     events = await play(engine, request())
     kinds = [type(event) for event in events]
     first_delta = kinds.index(Delta)
-    assert set(kinds[:first_delta]) == {PrefillProgress}
+    assert set(kinds[:first_delta]) == (set() if tells_little(engine) else {PrefillProgress})
     assert set(kinds[first_delta:-1]) == {Delta}
     finish = finish_of(events)
     prefill = [event for event in events if isinstance(event, PrefillProgress)]
-    assert prefill[-1].done == prefill[-1].total == finish.timings.prompt_tokens
+    if prefill:
+        assert prefill[-1].done == prefill[-1].total == finish.timings.prompt_tokens
     assert [event.done for event in prefill] == sorted(event.done for event in prefill)
-    assert finish.timings.prompt_tokens == await engine.count_prompt(QUESTION)
+    assert finish.timings.prompt_tokens == await count(engine)
 
 
 async def test_every_token_has_one_stamp_and_they_rise(engine: Engine) -> None:
@@ -77,7 +97,12 @@ async def test_the_end_token_ends_the_answer_and_is_counted(engine: Engine) -> N
     finish = finish_of(events)
     assert finish.reason == "stop"
     assert text_of(events)
-    assert finish.timings.completion_tokens == sum(event.n_tokens for event in events if isinstance(event, Delta))
+    counted = [event.n_tokens for event in events if isinstance(event, Delta)]
+    if tells_little(engine):
+        assert set(counted) == {None}
+        assert (finish.timings.completion_tokens or 0) > 1
+    else:
+        assert finish.timings.completion_tokens == sum(counted)
 
 
 async def test_a_stop_string_ends_the_answer_and_is_not_in_it(engine: Engine) -> None:
@@ -89,8 +114,9 @@ async def test_a_stop_string_ends_the_answer_and_is_not_in_it(engine: Engine) ->
     assert text_of(events) == whole[: whole.index(stop)]
 
 
+@pytest.mark.endless
 async def test_the_context_full_ends_the_answer(engine: Engine) -> None:
-    room = 512 - await engine.count_prompt(QUESTION)
+    room = 512 - await count(engine)
     events = await play(engine, request("long", Sampling(temperature=0, ignore_eos=True)))
     finish = finish_of(events)
     assert finish.reason == "context_full"
@@ -109,11 +135,14 @@ async def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(eng
     assert isinstance(failed, Failed)
     assert failed.kind == "context"
     assert "512" in failed.cause
-    assert f"{await engine.count_prompt((message,)):,}" in failed.cause
+    if not tells_little(engine):
+        assert f"{await count(engine, (message,)):,}" in failed.cause
     assert finish_of(await play(engine, request("next"))).reason == "length"
 
 
 async def test_cancel_in_the_prompt_ends_the_turn(engine: Engine) -> None:
+    if tells_little(engine):
+        pytest.skip("it shows no prompt under way; a turn cancelled before anything came has a test of its own")
     long = ChatMessage("user", "one two three " * 60)
     sampling = Sampling(temperature=0, ignore_eos=True)
     events: list[TurnEvent] = []
@@ -130,11 +159,12 @@ async def test_cancel_in_the_answer_keeps_what_was_written(engine: Engine) -> No
     fold = TurnFold(time.perf_counter_ns())
     async for event in engine.generate(request("turn", Sampling(temperature=0, ignore_eos=True))):
         fold.add(event)
-        if fold.completion_tokens >= 3:
+        if len(fold.text) >= 8:
             await engine.cancel("turn")
     assert fold.finish_reason == "cancelled"
     assert fold.text
-    assert fold.timings.completion_tokens == fold.completion_tokens >= 3
+    assert fold.timings.completion_tokens == fold.completion_tokens
+    assert tells_little(engine) or fold.completion_tokens >= 2
 
 
 async def test_cancel_of_an_unknown_turn_is_ignored(engine: Engine) -> None:
@@ -178,6 +208,10 @@ async def test_the_second_turn_reuses_the_first(engine: Engine) -> None:
 
 
 async def test_tokenise_gives_one_id_a_token(engine: Engine) -> None:
+    if tells_little(engine):
+        with pytest.raises(EngineError, match="does not count"):
+            await engine.tokenise("hello")
+        return
     ids = await engine.tokenise("hello 世界")
     assert ids
     assert ids == await engine.tokenise("hello 世界")
@@ -188,8 +222,8 @@ async def test_a_text_is_continued_as_it_is(engine: Engine) -> None:
     events = await play(engine, GenerateRequest(id="raw", prompt="What is llmtui?", sampling=GREEDY))
     finish = finish_of(events)
     assert finish.reason == "length"
-    assert finish.timings.prompt_tokens == await engine.count_prompt("What is llmtui?")
-    assert await engine.count_prompt("What is llmtui?") < await engine.count_prompt(QUESTION)
+    assert finish.timings.prompt_tokens == await count(engine, "What is llmtui?")
+    assert await count(engine, "What is llmtui?") < await count(engine)
     assert len([stamp for event in events if isinstance(event, Delta) for stamp in event.t_ns]) == 12
 
 

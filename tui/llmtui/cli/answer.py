@@ -105,6 +105,8 @@ def _tell_report(report: AnswerReport, *, stats: bool, as_json: bool) -> int:
     if report.smaller_context is not None:
         asked, granted = report.smaller_context
         output.note(f"note: the context is {granted:,} tokens, not {asked:,}: the model was trained on no more")
+    for notice in report.notices:
+        output.note(f"warning: {notice}")
     match report.finish_reason:
         case "cancelled":
             output.note("interrupted")

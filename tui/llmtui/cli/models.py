@@ -58,12 +58,14 @@ def command(ctx: click.Context, *, as_json: bool) -> None:
     found = _scanned(services.catalogue)
     models = [info for info in found if info.kind == "model"]
     adapters = [info for info in found if info.kind == "adapter"]
-    if services.config.servers:
-        import asyncio  # noqa: PLC0415 - only where servers are configured
+    if services.catalogue.servers:
+        import asyncio  # noqa: PLC0415 - only where there are servers
 
+        from llmtui.services.ollama_servers import unite  # noqa: PLC0415
         from llmtui.services.servers import list_all_served  # noqa: PLC0415
 
-        models += asyncio.run(list_all_served(services.config.servers))
+        files, served = unite(models, asyncio.run(list_all_served(services.catalogue.servers)))
+        models = [*files, *served]
     fits = _fits(models, services)
     if as_json:
         rows = [
@@ -101,7 +103,7 @@ def show(ctx: click.Context, model: str, *, as_json: bool) -> None:
 
         from llmtui.services.servers import served_details  # noqa: PLC0415
 
-        found = asyncio.run(served_details(info, services.config.servers))
+        found = asyncio.run(served_details(info, services.catalogue.servers))
         lines = _served_sheet(found)
     if as_json or ctx.obj:
         import msgspec  # noqa: PLC0415

@@ -48,8 +48,8 @@ class PrefillProgress(msgspec.Struct, frozen=True, tag="prefill"):
     t_ns: int
 
 
-class Delta(msgspec.Struct, frozen=True, tag="delta"):
-    """More of the answer: text and the stamp of every token behind it.
+class Generated(msgspec.Struct, frozen=True):
+    """Text that the model wrote and the stamp of every token behind it.
 
     Engines gather the tokens of a few milliseconds into one event, so a stamp a token is kept. The text may be
     empty: a character's bytes can come in several tokens, and a possible stop string is held back.
@@ -72,6 +72,31 @@ class Delta(msgspec.Struct, frozen=True, tag="delta"):
         return None if self.tokens_per_stamp is None and self.t_ns else len(self.t_ns) * (self.tokens_per_stamp or 0)
 
 
+class Delta(Generated, frozen=True, tag="delta"):
+    """More of the answer."""
+
+
+class ReasoningDelta(Generated, frozen=True, tag="reasoning"):
+    """More of what the model thinks before it answers, from an engine that tells the two apart.
+
+    Its tokens are generated ones like any other; its text is no part of the answer.
+    """
+
+
+class Notice(msgspec.Struct, frozen=True, tag="notice"):
+    """Something the user should know of a turn that goes on.
+
+    Attributes:
+        kind: `truncated`: the engine read less than it was sent; `options`: it does not do as it was asked.
+        text: one or two sentences without a full stop at the end, safe to show.
+        remedy: what the user can do.
+    """
+
+    kind: Literal["truncated", "options"]
+    text: str
+    remedy: str
+
+
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
     """The engine's account of a turn. Counts are tokens, spans nanoseconds; None where it does not know.
 
@@ -87,6 +112,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         rendered_sha256: of the rendered prompt's UTF-8 bytes.
         bos_count: begin-of-sequence tokens at the head of the prompt; two is a template's mistake.
         seed: used for sampling.
+        load_ns: that the engine spent on loading the model in this turn; None where it was loaded already.
+        options: sampling options as the engine took them, under its own names; None where they are those asked for.
         source: who measured it.
     """
 
@@ -101,6 +128,8 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     rendered_sha256: str | None = None
     bos_count: int | None = None
     seed: int | None = None
+    load_ns: int | None = None
+    options: dict[str, int | float | str | list[str]] | None = None
     source: Source = "measured"
 
 
@@ -122,4 +151,4 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 LoadEvent = LoadProgress | Loaded
-TurnEvent = PrefillProgress | Delta | Finished | Failed
+TurnEvent = PrefillProgress | Delta | ReasoningDelta | Notice | Finished | Failed

@@ -5,7 +5,19 @@ from collections.abc import Sequence
 
 import msgspec
 
-from llmtui.domain.events import Delta, Failed, Finished, FinishReason, PrefillProgress, Source, Timings, TurnEvent
+from llmtui.domain.events import (
+    Delta,
+    Failed,
+    Finished,
+    FinishReason,
+    Generated,
+    Notice,
+    PrefillProgress,
+    ReasoningDelta,
+    Source,
+    Timings,
+    TurnEvent,
+)
 from llmtui.domain.metrics import GpuReading, HostReading, TurnMetrics
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.reasons import Circumstances, reasons
@@ -53,14 +65,19 @@ class TurnFold:
 
     Args:
         submitted_ns: when the user sent it (`perf_counter_ns`).
+
+    Attributes:
+        notices: what the user should know of the turn, in the order in which it came.
     """
 
     def __init__(self, submitted_ns: int) -> None:
         self.submitted_ns = submitted_ns
+        self.notices: list[Notice] = []
         self.failure: Failed | None = None
         self.finish_reason: FinishReason | None = None
         self.timings = Timings()
         self._parts: list[str] = []
+        self._reasoning: list[str] = []
         self._stamps: list[int] = []
         self._tokens: int | None = 0
         self._first_tokens: int | None = 0
@@ -75,9 +92,12 @@ class TurnFold:
     @property
     def text(self) -> str:
         """The answer so far."""
-        if len(self._parts) > 1:
-            self._parts = ["".join(self._parts)]
-        return self._parts[0] if self._parts else ""
+        return _joined(self._parts)
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought so far, where the engine tells it apart from the answer."""
+        return _joined(self._reasoning)
 
     @property
     def completion_tokens(self) -> int | None:
@@ -95,7 +115,13 @@ class TurnFold:
             case PrefillProgress():
                 self._prefill = (self._prefill[0] if self._prefill else event, event)
             case Delta():
-                self._add_delta(event)
+                self._parts.append(event.text)
+                self._add_generated(event, visible=True)
+            case ReasoningDelta():
+                self._reasoning.append(event.text)
+                self._add_generated(event, visible=False)
+            case Notice():
+                self.notices.append(event)
             case Finished():
                 self.finish_reason = event.reason
                 self.timings = event.timings
@@ -108,14 +134,16 @@ class TurnFold:
         """Note when a turn ended that brought no `Finished` (the engine died)."""
         self._ended_ns = t_ns
 
-    def _add_delta(self, event: Delta) -> None:
-        """The first token's characters are not counted, as the span of the rate begins with its stamp."""
-        self._parts.append(event.text)
+    def _add_generated(self, event: Generated, *, visible: bool) -> None:
+        """The first token's characters are not counted, as the span of the rate begins with its stamp.
+
+        Thoughts count for the rates, whose span they take up, and not for the time to the first visible text.
+        """
         begins = not self._stamps
         self._add_stamps(event)
         characters = visible_characters(event.text)
         self._characters += characters
-        if self._first_text_ns is None and self._stamps and event.text.strip():
+        if visible and self._first_text_ns is None and self._stamps and event.text.strip():
             # Engines send until then without gathering, so the text is that of the event's last token.
             self._first_text_ns = self._stamps[-1]
         if not event.t_ns:
@@ -127,7 +155,7 @@ class TurnFold:
         while self._recent and last - self._recent[0][0] > LIVE_WINDOW_NS:
             self._recent.popleft()
 
-    def _add_stamps(self, event: Delta) -> None:
+    def _add_stamps(self, event: Generated) -> None:
         """Note stamps, tokens and gaps; a gap counts as one between tokens when one token came at its end."""
         each = event.tokens_per_stamp
         for stamp in event.t_ns:
@@ -194,11 +222,14 @@ class TurnFold:
             bandwidth_known=memory_bandwidth is not None,
             kv_known=self.timings.kv_bytes is not None,
             prompt_cached=self._whole_prompt_cached(),
+            cached_known=self._cached_tokens is not None,
             loaded_now=load_s is not None,
             several_chunks=len(self._stamps) > 1,
         )
         why = reasons([key for key, value in values.items() if value is None], around)
         sources: dict[str, Source] = {key: self._source_of(key) for key, value in values.items() if value is not None}
+        told = {"load_s": load_s is None, "gpu_bytes": model.pid is None}
+        sources |= {key: "engine" for key, by_engine in told.items() if by_engine and key in sources}
         return msgspec.convert({**values, "sources": sources, "reasons": why}, TurnMetrics)
 
     def _own_values(self, load_s: float | None) -> Values:
@@ -207,7 +238,7 @@ class TurnFold:
         span = self._decode_span_s()
         completion = self.timings.completion_tokens
         return {
-            "load_s": load_s,
+            "load_s": self.timings.load_ns / NS if load_s is None and self.timings.load_ns else load_s,
             "prompt_tokens": self._prompt_tokens,
             "cached_tokens": self._cached_tokens,
             "prefill_tps": self._prefill_tps(),
@@ -318,10 +349,19 @@ class TurnFold:
         return self._prompt_tokens is not None and self._prompt_tokens == self._cached_tokens
 
 
+def _joined(parts: list[str]) -> str:
+    """The text of the parts, which become one, so that asking often stays cheap."""
+    if len(parts) > 1:
+        parts[:] = ["".join(parts)]
+    return parts[0] if parts else ""
+
+
 def _host_values(host: HostReading | None, model: LoadedModel) -> Values:
     if host is None or model.pid is None:
         host = HostReading(t_ns=0)
     gpu = GpuReading() if model.gpu_layers == 0 else host.gpu
+    if model.pid is None:
+        gpu = GpuReading(process_bytes=model.memory.gpu_bytes)
     return {
         "rss_anon_bytes": host.process.rss_anon_bytes,
         "rss_file_bytes": host.process.rss_file_bytes,

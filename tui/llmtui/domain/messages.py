@@ -27,6 +27,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         finish_reason: why the answer ended; None for the user's own.
         error: what went wrong, when the answer ended in an error.
         edited_from: the version that the user changed into this one; None when it is as it was written.
+        reasoning: what the model thought before it answered, where the engine told it apart; never sent back.
+        notices: what the user was told of the turn, e.g. that the prompt was truncated.
     """
 
     id: str
@@ -38,3 +40,5 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     finish_reason: FinishReason | None = None
     error: str | None = None
     edited_from: str | None = None
+    reasoning: str | None = None
+    notices: tuple[str, ...] = ()

@@ -43,6 +43,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         server: where it is served: a configured server's name, else a URL; None for files.
         served_id: what the server calls it; None takes the only one it has.
         loaded: whether its server holds it in memory; None for files, and where the server does not say.
+        digests: SHA-256 of each of Ollama's manifests for it, by which its servers know it.
+        also_served: a server that offers this same file's model.
     """
 
     name: str
@@ -63,6 +65,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     server: str | None = None
     served_id: str | None = None
     loaded: bool | None = None
+    digests: tuple[str, ...] = ()
+    also_served: str | None = None
 
 
 class OllamaExtras(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,19 +83,27 @@ class OllamaExtras(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemoryParts(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes per component as llama.cpp's own log reports them; None where the log did not say."""
+    """Bytes per component as llama.cpp's own log reports them; None where the log did not say.
+
+    Attributes:
+        whole_bytes: all together, from a server that tells no parts.
+        gpu_bytes: the part of `whole_bytes` in GPU memory.
+    """
 
     weights_bytes: int | None = None
     kv_bytes: int | None = None
     recurrent_bytes: int | None = None
     compute_bytes: int | None = None
     output_bytes: int | None = None
+    whole_bytes: int | None = None
+    gpu_bytes: int | None = None
 
     @property
     def total_bytes(self) -> int | None:
-        """Sum of the known parts; None when none is known."""
-        known = [getattr(self, name) for name in self.__struct_fields__ if getattr(self, name) is not None]
-        return sum(known) if known else None
+        """All together as told, else the sum of the known parts; None when nothing is known."""
+        parts = (self.weights_bytes, self.kv_bytes, self.recurrent_bytes, self.compute_bytes, self.output_bytes)
+        known = [part for part in parts if part is not None]
+        return self.whole_bytes if self.whole_bytes is not None else sum(known) if known else None
 
 
 class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +112,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: as the user chose it.
         description: the engine's one line, e.g. `qwen2 0.5B Q4_0`.
-        engine: `llama.cpp`, `scripted`, `openai`.
+        engine: `llama.cpp`, `scripted`, `openai`, `ollama`.
         engine_build: version of the engine, for the manifest.
         context_size: tokens one slot may hold; None where a server does not say.
         trained_context: tokens the model was trained on.

@@ -22,6 +22,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
         bandwidth_known: memory bandwidth of this machine was measured.
         kv_known: the engine told the size of the KV cache.
         prompt_cached: the whole prompt was in the KV cache.
+        cached_known: the engine told how much of it was.
         loaded_now: this turn loaded the model.
         several_chunks: text came more than once, so that a rate or gap that is unknown lacks a count, not time.
     """
@@ -31,6 +32,7 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     bandwidth_known: bool
     kv_known: bool
     prompt_cached: bool
+    cached_known: bool
     loaded_now: bool
     several_chunks: bool
 
@@ -40,7 +42,7 @@ def reasons(unknown: Iterable[str], around: Circumstances) -> dict[str, str]:
     in_server, chunks = around.model.pid is None, around.several_chunks
     known = {
         "load_s": _UNREPORTED if around.loaded_now else "the model was loaded already",
-        "prefill_tps": "the whole prompt was cached" if around.prompt_cached else _UNREPORTED,
+        "prefill_tps": _prefill(around),
         "ttft_s": "no visible text was generated",
         "decode_tps": "the server sends chunks and does not count their tokens" if chunks else _TOO_SHORT,
         "decode_cps": _TOO_SHORT,
@@ -52,6 +54,12 @@ def reasons(unknown: Iterable[str], around: Circumstances) -> dict[str, str]:
         "total_s": "the turn has not ended",
     }
     return {key: known.get(key, _UNREPORTED) for key in unknown}
+
+
+def _prefill(around: Circumstances) -> str:
+    if not around.cached_known:
+        return "the engine does not tell how much of the prompt was cached"
+    return "the whole prompt was cached" if around.prompt_cached else _UNREPORTED
 
 
 def _device(around: Circumstances) -> str:

@@ -138,23 +138,28 @@ _SECRET_HEADERS = {"authorization", "proxy-authorization", "x-api-key", "api-key
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A server that speaks the OpenAI-compatible API.
+    """A server of models.
 
     Attributes:
-        url: of the API, as a rule `http://host:port/v1`.
+        url: of the API, as a rule `http://host:port/v1`; of Ollama `http://host:port`.
+        kind: the API it speaks: OpenAI's, or Ollama's own.
         key_env: name of the environment variable that holds the API key; the key itself is never written down.
         headers: sent with every request.
         models: patterns (`*`, `?`) of the model ids to list; none lists all.
         verify: False accepts any TLS certificate; a path names the authority's file.
         standard_only: send no sampling option that OpenAI's own API does not know (top-k, min-p, repeat penalty).
+        keep_alive: how long Ollama keeps a model in memory after a turn: seconds, or a text like `10m`; negative for
+            ever; None leaves it to the server.
     """
 
     url: str
+    kind: Literal["openai", "ollama"] = "openai"
     key_env: str | None = None
     headers: dict[str, str] = {}
     models: tuple[str, ...] = ()
     verify: bool | str = True
     standard_only: bool = False
+    keep_alive: str | int | float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, or what would put a secret into a file."""

@@ -19,6 +19,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         rendered_sha256: of the rendered prompt.
         model_fingerprint: see `LoadedModel.fingerprint`.
         seed: the one used, also when it was drawn.
+        options: sampling options as the engine took them, where that differs from `sampling` in name or value.
         bos_count: begin-of-sequence tokens at the head of the prompt; two is a template's mistake.
     """
 
@@ -35,6 +36,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sampling: Sampling = Sampling()
     runtime: Runtime = Runtime()
     seed: int | None = None
+    options: dict[str, int | float | str | list[str]] | None = None
     context_asked: int | None = None
     context_granted: int | None = None
     cache_miss_at: int | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from llmtui.domain.events import Delta, Failed, FinishReason, LoadProgress, PrefillProgress
+from llmtui.domain.events import Delta, Failed, FinishReason, LoadProgress, PrefillProgress, ReasoningDelta
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, TurnMetrics
@@ -34,6 +34,8 @@ class AnswerReport(msgspec.Struct, frozen=True, kw_only=True):
         model: the model's name.
         manifest: None when the model could not be loaded.
         error: None unless `finish_reason` is `error`.
+        reasoning: what the model thought before it answered, where the engine tells the two apart; not safe to show.
+        notices: what the user should know of the turn, safe to show.
     """
 
     content: str
@@ -42,6 +44,8 @@ class AnswerReport(msgspec.Struct, frozen=True, kw_only=True):
     metrics: TurnMetrics
     manifest: Manifest | None = None
     error: Failed | None = None
+    reasoning: str | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def smaller_context(self) -> tuple[int, int] | None:
@@ -125,6 +129,8 @@ class _Turn:
                     match event:
                         case Delta() if event.text:
                             on_text(event.text)
+                        case ReasoningDelta():
+                            on_progress("the model is thinking")
                         case PrefillProgress() if event.total > event.done:
                             on_progress(f"reading the prompt: {event.done:,} of {event.total:,} tokens")
         finally:
@@ -162,6 +168,8 @@ class _Turn:
                 raw=self._request.prompt is not None,
             ),
             error=self._fold.failure,
+            reasoning=self._fold.reasoning or None,
+            notices=tuple(f"{notice.text}. {notice.remedy}" for notice in self._fold.notices),
         )
 
 

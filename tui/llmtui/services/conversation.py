@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 import llmtui
-from llmtui.domain.events import Delta, Failed, Finished, PrefillProgress, TurnEvent
+from llmtui.domain.events import Failed, Finished, Generated, PrefillProgress, TurnEvent
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage, Message
 from llmtui.domain.metrics import TurnMetrics
@@ -98,7 +98,7 @@ class RunningTurn:
             return
         if isinstance(event, PrefillProgress):
             self.state = "prefill"
-        elif isinstance(event, Delta):
+        elif isinstance(event, Generated):
             self.state = "decode"
 
 
@@ -162,6 +162,7 @@ def manifest_of(
         sampling=sampling,
         runtime=runtime,
         seed=timings.seed,
+        options=timings.options,
         context_asked=runtime.context,
         context_granted=loaded.context_size,
         cache_miss_at=timings.cache_miss_at,

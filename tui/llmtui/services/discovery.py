@@ -26,6 +26,7 @@ class Candidate(NamedTuple):
         aliases: further names under which the same files were found.
         group: set before the name when two candidates have the same one: a folder or repository.
         manifest: of Ollama, the file that names the model.
+        digests: of every manifest of Ollama's that names these files.
         problem: why there is nothing to read.
     """
 
@@ -35,6 +36,7 @@ class Candidate(NamedTuple):
     group: str = ""
     aliases: tuple[str, ...] = ()
     manifest: Path | None = None
+    digests: tuple[str, ...] = ()
     problem: str | None = None
 
     @property
@@ -64,7 +66,9 @@ def candidates(places: Sequence[Place], *, taken: str) -> list[Candidate]:
             found.append(candidate)
         elif candidate.source == "ollama":
             first = found[at]
-            found[at] = first._replace(aliases=(*first.aliases, candidate.name))
+            found[at] = first._replace(
+                aliases=(*first.aliases, candidate.name), digests=(*first.digests, *candidate.digests)
+            )
     return sorted(_named_apart(found, taken), key=lambda candidate: (candidate.name.casefold(), candidate.name))
 
 
@@ -89,6 +93,7 @@ def _of_ollama(model: OllamaModel) -> Candidate:
         (model.blob,) if model.blob is not None else (),
         "ollama",
         manifest=model.manifest,
+        digests=(model.digest,) if model.digest else (),
         problem=model.problem,
     )
 

@@ -5,12 +5,15 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
+import msgspec
+
 import llmtui
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.text import visible_line
 from llmtui.errors import ModelError, UsageError
 from llmtui.services.discovery import OLLAMA, Candidate, candidates
 from llmtui.services.model_files import ModelDetails, describe, details, inspect, model_name, sibling_parts
+from llmtui.services.ollama_servers import OLLAMA_SERVER, known_servers, listens
 from llmtui.services.servers import served_model
 from llmtui.store.config import Config
 from llmtui.store.gguf import folder_error
@@ -31,6 +34,9 @@ class Catalogue:
         config: names further folders, other programs whose models are found, and the default model.
         demo_file: the model that comes with the program.
         environ: where other programs are told to keep their files; `os.environ` when none is given.
+
+    Attributes:
+        servers: whose models can be named: the configured ones, and the user's own Ollama.
     """
 
     def __init__(
@@ -45,6 +51,9 @@ class Catalogue:
         self._config = config
         self._demo_file = demo_file
         self._environ = os.environ if environ is None else environ
+        self.servers = known_servers(
+            config.servers, self._environ.get("OLLAMA_HOST"), ollama="ollama" in config.discover
+        )
         self._cache = HeaderCache(folders.cache_dir / "headers.msgpack")
 
     @property
@@ -99,17 +108,19 @@ class Catalogue:
         looks_like_path = not of_ollama and (os.sep in spec or spec.lower().endswith(".gguf"))
         if _is_file(path) or (looks_like_path and _is_dir(path)):
             return _resolve_path(path)
-        served = served_model(spec, self._config.servers)
+        served = served_model(spec, self.servers)
         if served is not None:
             return served
         found = candidates(self.places, taken=DEMO)
         chosen = _named(spec, found, self._is_model)
+        if of_ollama and (chosen is None or chosen.problem is not None) and (own := self._of_server(spec)):
+            return own
         if chosen is not None:
             return _resolve_candidate(chosen, spec)
-        if _is_dir(path) or (looks_like_path and not _may_name_server(spec, path, self._config.servers)):
+        if _is_dir(path) or (looks_like_path and not _may_name_server(spec, path, self.servers)):
             return _resolve_path(path)
-        names = [DEMO, *(name for candidate in found for name in candidate.names), *self._config.servers]
-        names += _on_servers(spec, self._config.servers)
+        names = [DEMO, *(name for candidate in found for name in candidate.names), *self.servers]
+        names += _on_servers(spec, self.servers)
         raise _unknown(spec, names, [place for place in self.places if (place.source == "ollama") == of_ollama])
 
     def details(self, info: ModelInfo) -> ModelDetails:
@@ -122,6 +133,15 @@ class Catalogue:
         known = (model for store in stores for model in read_store(store))
         named = next((model for model in known if OLLAMA + model.name == info.name), None)
         return details(info, read_extras(named.manifest) if named else None)
+
+    def _of_server(self, spec: str) -> ModelInfo | None:
+        """What is not on disk is left to the user's own Ollama, when there is one that runs."""
+        server = self.servers.get(OLLAMA_SERVER)
+        if server is None or not listens(server.url):
+            return None
+        name = spec.removeprefix(OLLAMA)
+        found = served_model(f"{OLLAMA_SERVER}/{name}", self.servers) if name else None
+        return None if found is None else msgspec.structs.replace(found, name=visible_line(spec))
 
     @property
     def _demo(self) -> Candidate:
@@ -146,8 +166,10 @@ class Catalogue:
                 size_bytes=0,
                 modified_ns=0,
                 problem=found.problem,
+                digests=found.digests,
             )
-        return describe(found.parts, name=found.name, source=found.source, cache=self._cache)
+        info = describe(found.parts, name=found.name, source=found.source, cache=self._cache)
+        return info if info is None or not found.digests else msgspec.structs.replace(info, digests=found.digests)
 
     def _is_model(self, found: Candidate) -> bool:
         info = self._described(found)
@@ -196,7 +218,8 @@ def _resolve_candidate(found: Candidate, spec: str) -> ModelInfo:
     wanted = spec.casefold()
     near = [name for name in found.names if name.casefold().startswith(wanted)]
     name = min(near, key=lambda name: (name != spec, name.casefold() not in {wanted, f"{wanted}:latest"}))
-    return inspect(found.parts, name=name, source="ollama" if name.startswith(OLLAMA) else found.source)
+    info = inspect(found.parts, name=name, source="ollama" if name.startswith(OLLAMA) else found.source)
+    return msgspec.structs.replace(info, digests=found.digests)
 
 
 def _resolve_path(path: Path) -> ModelInfo:

@@ -12,6 +12,7 @@ from llmtui.domain.models import ModelInfo
 from llmtui.domain.settings import Server, check_url
 from llmtui.domain.text import visible_line
 from llmtui.errors import LlmtuiError, UsageError
+from llmtui.services.ollama_servers import ImpliedServer, listens, ollama_details, ollama_models
 
 if TYPE_CHECKING:
     from llmtui.engines.openai.discovery import Offer
@@ -97,22 +98,31 @@ async def list_all_served(servers: Mapping[str, Server]) -> list[ModelInfo]:
 
 
 async def _list_one(name: str, server: Server) -> list[ModelInfo]:
+    implied = isinstance(server, ImpliedServer)
+    if implied and not await asyncio.to_thread(listens, server.url):
+        return []
+    try:
+        rows = await (ollama_models(name, server, LIST_S) if server.kind == "ollama" else _openai_models(name, server))
+    except TimeoutError:
+        return [] if implied else [_problem(name, server, f"it did not answer within {LIST_S:.0f} s")]
+    except LlmtuiError as error:
+        why = ": ".join(part for part in (error.title, error.cause) if part)
+        return [] if implied else [_problem(name, server, why)]
+    wanted = [row for row in rows if not server.models or _matches(row.served_id or "", server.models)]
+    return wanted or ([] if implied else [_problem(name, server, "it offers no model")])
+
+
+async def _openai_models(name: str, server: Server) -> list[ModelInfo]:
     from llmtui.engines.openai.connection import Connection  # noqa: PLC0415 - only where servers are configured
     from llmtui.engines.openai.discovery import offers  # noqa: PLC0415
 
+    connection = await asyncio.to_thread(Connection, server, name)
     try:
-        connection = await asyncio.to_thread(Connection, server, name)
-        try:
-            async with asyncio.timeout(LIST_S):
-                models = await offers(connection)
-        finally:
-            await connection.close()
-    except TimeoutError:
-        return [_problem(name, server, f"it did not answer within {LIST_S:.0f} s")]
-    except LlmtuiError as error:
-        return [_problem(name, server, ": ".join(part for part in (error.title, error.cause) if part))]
-    wanted = [model for model in models if not server.models or _matches(model.id, server.models)]
-    return [_listed(name, server, model) for model in wanted] or [_problem(name, server, "it offers no model")]
+        async with asyncio.timeout(LIST_S):
+            models = await offers(connection)
+    finally:
+        await connection.close()
+    return [_listed(name, server, model) for model in models]
 
 
 async def served_details(info: ModelInfo, servers: Mapping[str, Server]) -> ServedDetails:
@@ -122,10 +132,20 @@ async def served_details(info: ModelInfo, servers: Mapping[str, Server]) -> Serv
         ModelError: it has no such model.
         EngineError: it cannot be asked.
     """
+    server = server_of(info, servers)
+    if server.kind == "ollama":
+        row, granted, shown = await ollama_details(info, server, server_name(info, servers))
+        return ServedDetails(
+            info=row,
+            url=(granted.path or "").partition("#")[0],
+            served_by="Ollama",
+            build=granted.engine_build.removeprefix("Ollama").strip() or None,
+            context_size=granted.context_size,
+            template=shown.template,
+        )
     from llmtui.engines.openai.connection import Connection  # noqa: PLC0415 - only for a server's model
     from llmtui.engines.openai.discovery import describe, find_model, full_name  # noqa: PLC0415
 
-    server = server_of(info, servers)
     connection = await asyncio.to_thread(Connection, server, server_name(info, servers))
     try:
         found = await describe(connection, await find_model(connection, info.served_id), may_load=False)

@@ -156,6 +156,8 @@ class TurnRunner:
             model=self._setting.loaded.name,
             finish_reason=turn.fold.finish_reason,
             error=_error_text(turn.fold.failure),
+            reasoning=well_formed(turn.fold.reasoning) or None,
+            notices=tuple(well_formed(f"{notice.text}. {notice.remedy}") for notice in turn.fold.notices),
         )
 
     async def _read_host(self) -> HostReading | None:

@@ -31,11 +31,12 @@ class Services:
 
 def build(config: Config, folders: Folders) -> Services:
     """The parts for a configuration; nothing is created on disk and no model is loaded."""
+    catalogue = Catalogue(folders, config)
     return Services(
         config=config,
         folders=folders,
-        catalogue=Catalogue(folders, config),
-        host=ModelHost(partial(open_engine, config.servers), config.runtime, limits=config.pool),
+        catalogue=catalogue,
+        host=ModelHost(partial(open_engine, catalogue.servers), config.runtime, limits=config.pool),
     )
 
 
@@ -43,9 +44,14 @@ def open_engine(servers: Mapping[str, Server], info: ModelInfo, runtime: Runtime
     """The engine that fits a model; not loaded yet."""
     if info.server is None:
         return open_llama(info, runtime)
+    server, named = server_of(info, servers), server_name(info, servers)
+    if server.kind == "ollama":
+        from llmtui.engines.ollama.client import OllamaEngine  # noqa: PLC0415 - only for a model of Ollama's
+
+        return OllamaEngine(info.name, server, named, info.served_id, context=runtime.context)
     from llmtui.engines.openai.client import OpenAIEngine  # noqa: PLC0415 - only for a server's model
 
-    return OpenAIEngine(info.name, server_of(info, servers), server_name(info, servers), info.served_id)
+    return OpenAIEngine(info.name, server, named, info.served_id)
 
 
 def open_llama(info: ModelInfo, runtime: Runtime) -> Engine:

@@ -5,6 +5,7 @@ Layout: `manifests/<registry>/<namespace>/<model>/<tag>` is a JSON document that
 checked before it becomes part of a path, and sizes are bounded.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -38,12 +39,14 @@ class OllamaModel(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: as Ollama says it, safe to show, e.g. `qwen2:7b` or `hf.co/org/repo:Q4_K_M`.
         manifest: the file that names the layers.
+        digest: SHA-256 of the manifest, by which Ollama's servers know the model; None when it cannot be read.
         blob: the GGUF file; None when there is a `problem`.
         problem: why the model cannot be used.
     """
 
     name: str
     manifest: Path
+    digest: str | None = None
     blob: Path | None = None
     problem: str | None = None
 
@@ -64,7 +67,7 @@ def read_extras(manifest: Path) -> OllamaExtras:
     """Template, system message and parameters that a manifest of a store names."""
     root = manifest.parents[4]
     try:
-        layers = _layers(manifest)
+        layers = _layers(_read(manifest))
     except (OSError, ValueError):
         return OllamaExtras()
     texts = {kind: _text(root, layers[kind][0]) for kind in ("template", "system", "params") if layers.get(kind)}
@@ -92,7 +95,8 @@ def _manifests(folder: Path, depth: int = 4) -> Iterator[Path]:
 
 def _model(root: Path, name: str, manifest: Path) -> OllamaModel:
     try:
-        layers = _layers(manifest)
+        data = _read(manifest)
+        layers = _layers(data)
     except OSError as error:
         return OllamaModel(name=name, manifest=manifest, problem=f"its manifest: {error.strerror or error}")
     except ValueError as error:
@@ -106,20 +110,30 @@ def _model(root: Path, name: str, manifest: Path) -> OllamaModel:
     blob = _blob(root, weights[0]) if problem is None else None
     if blob is not None:
         problem = _absence(blob)
-    return OllamaModel(name=name, manifest=manifest, blob=None if problem else blob, problem=problem)
+    digest = hashlib.sha256(data).hexdigest()
+    return OllamaModel(name=name, manifest=manifest, digest=digest, blob=None if problem else blob, problem=problem)
 
 
-def _layers(manifest: Path) -> dict[str, list[str]]:
-    """Digests by the last word of their media type, e.g. `model`.
+def _read(manifest: Path) -> bytes:
+    """The whole of a manifest.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is no manifest.
+        ValueError: it is too long to be one.
     """
     with os.fdopen(os.open(manifest, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as handle:
         data = handle.read(MAX_MANIFEST + 1)
     if len(data) > MAX_MANIFEST:
         raise ValueError(f"it is longer than {MAX_MANIFEST:,} bytes")
+    return data
+
+
+def _layers(data: bytes) -> dict[str, list[str]]:
+    """Digests by the last word of their media type, e.g. `model`.
+
+    Raises:
+        ValueError: it is no manifest.
+    """
     try:
         layers = msgspec.json.decode(data, type=_Manifest).layers
     except RecursionError as error:

@@ -356,7 +356,7 @@ class ChatScreen(Screen[None]):
                 self.spawn(self.controller.load(info), "model")
 
         services = self.controller.services
-        picker = ModelPicker(services.catalogue, self.controller.model, services.config.servers)
+        picker = ModelPicker(services.catalogue, self.controller.model, services.catalogue.servers)
         self.app.push_screen(picker, picked)
 
     def action_open_history(self) -> None:

@@ -104,12 +104,14 @@ class ModelPicker(PickerScreen[ModelInfo]):
 
     async def _ask_servers(self) -> None:
         """Add what the configured servers offer, each as it answers."""
-        from llmtui.services.servers import list_served  # noqa: PLC0415 - only where servers are configured
+        from llmtui.services.ollama_servers import unite  # noqa: PLC0415 - only where there are servers
+        from llmtui.services.servers import list_served  # noqa: PLC0415
 
         waiting = len(self._servers)
         self.remark(_asking(waiting))
         async for found in list_served(self._servers):
-            self._read.extend(found)
+            self._models, more = unite(self._models, found)
+            self._read.extend(more)
             self._take()
             waiting -= 1
             if waiting:

@@ -17,6 +17,7 @@ _NO_MODEL = re.compile(
     r"model_not_found|no models? (is )?(currently )?loaded|model .{0,200}not (been )?loaded", re.IGNORECASE
 )
 _SHOWN = 300
+_NOT_OPENAI = "Check that the URL is that of an OpenAI-compatible server; it often ends in /v1."
 _STATUS = {
     404: ("does not know the route", "Check the URL; it often ends in /v1."),
     429: ("is asked too often", "Wait a moment, then ask again."),
@@ -136,13 +137,13 @@ def no_such_route(error: LlmtuiError, where: str, route: str, *, raw: bool) -> E
     )
 
 
-def malformed(data: bytes, where: str, why: str) -> EngineError:
+def malformed(data: bytes, where: str, why: str, *, remedy: str = _NOT_OPENAI) -> EngineError:
     """Something that should have been JSON of a known form."""
     shown = visible_line(data[:120].decode(errors="replace"))
     return EngineError(
         f"{where} sent something that is not part of this API",
-        cause=f"{visible_line(why)[:_SHOWN]}: {shown}",
-        remedy="Check that the URL is that of an OpenAI-compatible server; it often ends in /v1.",
+        cause=": ".join(part for part in (visible_line(why)[:_SHOWN], shown) if part),
+        remedy=remedy,
     )
 
 

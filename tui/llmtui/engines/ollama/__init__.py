@@ -1,0 +1,1 @@
+"""The Ollama engine: its native API, spoken through the `ollama` package."""
