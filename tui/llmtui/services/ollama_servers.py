@@ -115,7 +115,7 @@ async def ollama_details(info: ModelInfo, server: Server, name: str) -> tuple[Mo
         rows = [each for each in await listed_models(connection) if each.id in {model, f"{model}:latest"}]
     finally:
         await connection.close()
-    loaded = None if opened.resident is None else {rows[0].id if rows else model}
+    loaded: set[str | None] = {rows[0].id} if rows and opened.resident is not None else set()
     row = _row(info.server or name, server, rows[0], loaded) if rows else info
     granted = described(opened, connection, info.name, None)
     return msgspec.structs.replace(row, name=info.name, trained_context=granted.trained_context), granted, shown
