@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from itertools import chain, product
+from itertools import chain, pairwise, product
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -68,6 +69,38 @@ def vocabulary(size: int) -> Vocabulary:
         tokens[filler] = None
     listed = [*tokens, *SPECIALS]
     return Vocabulary(listed, merges, {name: listed.index(name) for name in SPECIALS})
+
+
+def trained(texts: list[str], merges: int) -> Vocabulary:
+    """A vocabulary trained on ``texts`` as a whole, so that its tokens reach across every border between words.
+
+    Whether a text was split at the right places then shows in its tokens.
+    """
+    alphabet = byte_alphabet()
+    pieces = [list(encode(text, alphabet)) for text in texts]
+    tokens: dict[str, None] = dict.fromkeys(alphabet)
+    made: list[str] = []
+    while len(made) < merges:
+        pairs = Counter(pair for piece in pieces for pair in pairwise(piece))
+        pairs = Counter({pair: count for pair, count in pairs.items() if "".join(pair) not in tokens})
+        if not pairs:
+            break
+        (left, right), _ = pairs.most_common(1)[0]
+        made.append(f"{left} {right}")
+        tokens[left + right] = None
+        pieces = [_joined(piece, left, right) for piece in pieces]
+    listed = [*tokens, *SPECIALS]
+    return Vocabulary(listed, made, {name: listed.index(name) for name in SPECIALS})
+
+
+def _joined(piece: list[str], left: str, right: str) -> list[str]:
+    joined: list[str] = []
+    for token in piece:
+        if joined and joined[-1] == left and token == right:
+            joined[-1] = left + right
+        else:
+            joined.append(token)
+    return joined
 
 
 def encode(text: str, alphabet: list[str]) -> str:

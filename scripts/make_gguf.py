@@ -57,6 +57,8 @@ def make(
     vocab: int | None = None,
     template: str | None = CHATML,
     vocab_only: bool = False,
+    words: Vocabulary | None = None,
+    pre: str = "qwen2",
 ) -> Path:
     """Writes a model of ``shape`` in the type ``kind`` to ``path`` and returns ``path``.
 
@@ -70,16 +72,18 @@ def make(
         vocab: another vocabulary size.
         template: the chat template, ``None`` for a model without.
         vocab_only: metadata and tokenizer, no tensors.
+        words: a vocabulary of your own; ``vocab`` must be its size.
+        pre: the rule that splits a text into words.
     """
     sizes = SHAPES[shape] if isinstance(shape, str) else shape
     sizes = replace(sizes, context=context or sizes.context, layers=layers or sizes.layers, vocab=vocab or sizes.vocab)
     quantum, file_type = TYPES[kind]
-    words = vocabulary(sizes.vocab)
+    words = words or vocabulary(sizes.vocab)
     writer = gguf.GGUFWriter(path, sizes.arch)
     writer.add_name(f"random {shape if isinstance(shape, str) else sizes.arch}")
     writer.add_file_type(file_type)
     _sizes(writer, sizes)
-    _words(writer, words, template)
+    _words(writer, words, template, pre)
     specs = [] if vocab_only else tensors(sizes)
     kinds = [stored_as(spec, quantum, tied=sizes.tied) for spec in specs]
     for spec, stored in zip(specs, kinds, strict=True):
@@ -119,11 +123,11 @@ def _sizes(writer: gguf.GGUFWriter, sizes: Shape) -> None:
             writer.add_float32(name, value)
 
 
-def _words(writer: gguf.GGUFWriter, words: Vocabulary, template: str | None) -> None:
+def _words(writer: gguf.GGUFWriter, words: Vocabulary, template: str | None, pre: str) -> None:
     """Tokenizer and template."""
     special = set(words.specials)
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("qwen2")
+    writer.add_tokenizer_pre(pre)
     writer.add_token_list(words.tokens)
     writer.add_token_types([gguf.TokenType.CONTROL if t in special else gguf.TokenType.NORMAL for t in words.tokens])
     writer.add_token_merges(words.merges or ["Ġ Ġ"])

@@ -1,0 +1,28 @@
+"""Texts that tokenisers trip over."""
+
+NASTY = [
+    "Hello, world! It's 12345 o'clock, they'LL say; we'Ve DON'T isn't 's 't.",
+    "  two   three    four\t\ttabs \t mixed \n\n\n lines\r\n\r\rreturns \n \n  end  ",
+    "你好，世界。今天天气怎么样？「引号」（括号）……——、中文English混排123测试",
+    "日本語のテキストとカタカナ、한국어 문장도 있습니다. ไทย ภาษา हिन्दी नमस्ते العربية עברית",
+    "👩‍👩‍👧‍👦 🏳️‍🌈 👍🏽 🇨🇳 e\u0301 a\u0308o\u0302 n\u0303 \u0301\u0302 Z̸a͓l̷go",
+    "1 22 333 4444 55555 3.14159 1,000,000 ２３４ ①②Ⅷ ½ ٣٤٥",
+    "if (x >= 10) { return a[i] != b->c ? \"yes\" : 'no'; } // #include <stdio.h> $PATH ~/bin `ls` ^_^ |x|",
+    "a\x00b\x01\x1b[31m\x7f\x85\x9b \xa0nbsp\u2003em\u2028line\u3000wide\ufeffbom\u200bzero \x1c\x1f",
+    "camelCaseWords HTTPServer XMLHttpRequest ÀÉÎ Straße ΣΊΣΥΦΟΣ привет МИР ﬁn Ǆ ʰ ªº",
+    "\n",
+    " ",
+    "  ",
+    "\t",
+    "\r\n",
+    "'",
+    "''s",
+    "x" * 300,
+    " " * 70 + "x",
+    "\n" * 40,
+    "=" * 90,
+    "9" * 50,
+    "的" * 60,
+    "/path/to/file.txt?query=1&b=%20#frag user@host.example --flag=on",
+    "IMGIMGABCZ <sentinel:12> <|im_start|>user\nhi<|im_end|>\n<|endoftext|> <|not special|> <|im_start",
+]
