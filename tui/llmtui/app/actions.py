@@ -113,6 +113,13 @@ ACTIONS: tuple[Action, ...] = (
         group="Model",
     ),
     Action(
+        id="pull_model",
+        key="f9",
+        label="pull",
+        help="Pull a model from a hub.",
+        group="Model",
+    ),
+    Action(
         id="show_operation",
         key="f8",
         label="progress",

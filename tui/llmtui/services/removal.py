@@ -65,12 +65,13 @@ def find(catalogue: Catalogue, spec: str) -> ModelInfo:
         raise
 
 
-def plan_removal(info: ModelInfo, places: Sequence[Place]) -> Removal:
+def plan_removal(info: ModelInfo, places: Sequence[Place], own_pids: Sequence[int] = ()) -> Removal:
     """Look at what would go; nothing is touched.
 
     Args:
         info: as listed.
         places: where models are looked for; nothing outside them is removed.
+        own_pids: processes of models that this program has loaded, which unloads them itself.
 
     Raises:
         UsageError: it is not llmtui's to remove.
@@ -90,7 +91,7 @@ def plan_removal(info: ModelInfo, places: Sequence[Place]) -> Removal:
         raise ModelError(
             "The model cannot be looked at", cause=f"{error.filename}: {error.strerror}", remedy="Make it readable"
         ) from error
-    users = sorted({pid for part in present for pid in holders(Path(os.path.realpath(part)))})
+    users = sorted({pid for part in present for pid in holders(Path(os.path.realpath(part)))} - set(own_pids))
     if users:
         shown = ", ".join(map(str, users[:5]))
         notes.append(f"in use by process {shown}: it goes on with it, and the room is free when that ends")

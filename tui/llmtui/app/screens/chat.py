@@ -359,6 +359,16 @@ class ChatScreen(Screen[None]):
         picker = ModelPicker(services.catalogue, self.controller.model, services.catalogue.servers)
         self.app.push_screen(picker, picked)
 
+    def action_pull_model(self) -> None:
+        """Pull a model; what was pulled can be opened then."""
+        from llmtui.app.screens.pull import PullScreen  # noqa: PLC0415 - not needed for the first paint
+
+        def pulled(path: str | None) -> None:
+            if path is not None:
+                self.say(f"The model is here. {self.controller.key('pick_model')} opens it.")
+
+        self.app.push_screen(PullScreen(self.controller.services), pulled)
+
     def action_open_history(self) -> None:
         """Reopen an earlier chat."""
         from llmtui.app.screens.history import HistoryScreen  # noqa: PLC0415 - not needed for the first paint

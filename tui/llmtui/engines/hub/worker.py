@@ -161,30 +161,38 @@ def _download(job: FetchJob, file: HubFile, partial: BinaryIO, send: Send) -> No
 
 
 def _teller(here: int, send: Send) -> Any:
-    """A class in the place of tqdm's bar that tells how far it is, a few times a second."""
+    """A class in the place of tqdm's bar that tells how far it is, by a clock: a line that stalls is told, too."""
 
     class Teller:
         def __init__(self, *_: Any, **__: Any) -> None:
-            self.n = here
-            self._due = 0.0
-            self.update(0)
+            self.n, self._told = here, -1
+            self._over = threading.Event()
+            self._clock = threading.Thread(target=self._tick, daemon=True)
 
         def __enter__(self) -> Self:
+            self._clock.start()
             return self
 
         def __exit__(self, *_: object) -> None:
-            self._due = 0.0
-            self.update(0)
+            self._over.set()
+            self._clock.join()
+            self._tell()
 
         def update(self, more: float | None = 1) -> None:
             self.n += int(more or 0)
-            now = time.monotonic()
-            if now >= self._due:
-                self._due = now + TELL_S
-                send(Got(stage="downloading", done=self.n))
 
         def close(self) -> None:
             """A bar would be taken away."""
+
+        def _tick(self) -> None:
+            self._tell()
+            while not self._over.wait(TELL_S):
+                self._tell()
+
+        def _tell(self) -> None:
+            if self.n != self._told:
+                self._told = self.n
+                send(Got(stage="downloading", done=self.n))
 
     return Teller
 
