@@ -110,10 +110,10 @@ def write_bert(path: Path) -> Path:
     return _finish(writer, path)
 
 
-def write_gemma3(path: Path, window: int) -> Path:
+def write_gemma3(path: Path, window: int, *, template: str = TEMPLATE) -> Path:
     """Six layers, five of which look back `window` tokens only."""
     heads, head = 2, 32
-    writer = _writer(path, "gemma3")
+    writer = _writer(path, "gemma3", template=template)
     writer.add_block_count(6)
     writer.add_feed_forward_length(2 * WIDTH)
     writer.add_head_count(heads)

@@ -18,7 +18,7 @@ from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.facts import TensorFacts
 from llmtui.engines.llama.worker.fitting import check_weights
 from llmtui.engines.llama.worker.render_frames import RenderRequest
-from llmtui.engines.llama.worker.slots import common_prefix
+from llmtui.engines.llama.worker.sequences import common_prefix
 from llmtui.errors import ModelError, TemplateError
 
 TOKENS = st.lists(st.integers(0, 2), max_size=40).map(lambda values: array("i", values))

@@ -1,7 +1,6 @@
 """The clerk: renders and tokenises on a thread of its own, so that the loop goes on decoding meanwhile."""
 
 import hashlib
-from array import array  # noqa: TC003 (msgspec reads the annotation)
 from collections.abc import Sequence
 from queue import SimpleQueue
 
@@ -12,6 +11,7 @@ from llmtui.engines.base import GenerateRequest, failure_of, prompt_too_long
 from llmtui.engines.llama.wire import Count, Counted, Refused, Tokenise, Tokens, TurnReply
 from llmtui.engines.llama.worker.grammar import grammar_for
 from llmtui.engines.llama.worker.outbox import Outbox
+from llmtui.engines.llama.worker.passages import Passage, Passages
 from llmtui.engines.llama.worker.slots import Prepared
 from llmtui.engines.llama.worker.templates import ChatTemplate, Renderer
 from llmtui.engines.llama.worker.tickets import Ticket, Tickets
@@ -29,7 +29,7 @@ Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     """A conversation rendered and tokenised, or a text tokenised as it is."""
 
-    tokens: "array[int]"
+    passage: Passage
     rendered_sha256: str
     bos_count: int
 
@@ -39,6 +39,7 @@ class Clerk:
 
     Args:
         loop_inbox: takes what is prepared.
+        passages: conversations whose tokens are known.
         context_size: longest prompt and answer of a slot, in tokens.
         slots: how many there are.
     """
@@ -52,6 +53,7 @@ class Clerk:
         context_size: int,
         slots: int,
         loop_inbox: SimpleQueue[Prepared],
+        passages: Passages,
         tickets: Tickets,
         outbox: Outbox,
     ) -> None:
@@ -61,6 +63,7 @@ class Clerk:
         self._context_size = context_size
         self._slots = slots
         self._loop_inbox = loop_inbox
+        self._passages = passages
         self._tickets = tickets
         self._outbox = outbox
 
@@ -78,7 +81,7 @@ class Clerk:
 
     def _count(self, id_: str, asked: Sequence[ChatMessage] | str) -> None:
         try:
-            self._outbox.send(Counted(id_, len(self._prompt(asked).tokens)))
+            self._outbox.send(Counted(id_, len(self._prompt(asked).passage.tokens)))
         except LlmtuiError as error:
             self._outbox.send(Refused(id_, failure_of(error)))
 
@@ -87,7 +90,7 @@ class Clerk:
             if not 0 <= request.slot < self._slots:
                 raise _no_such_slot(request.slot, self._slots)
             prompt = self._prompt(request.asked, request.answer_start)
-            self._check_length(len(prompt.tokens), raw=request.prompt is not None)
+            self._check_length(len(prompt.passage.tokens), raw=request.prompt is not None)
             grammar = grammar_for(request.sampling, self._vocabulary)
         except LlmtuiError as error:
             self._tickets.close(ticket)
@@ -97,7 +100,7 @@ class Clerk:
             Prepared(
                 request,
                 ticket,
-                prompt.tokens,
+                prompt.passage,
                 stops=request.sampling.stop + (self._template.stops if request.prompt is None else ()),
                 rendered_sha256=prompt.rendered_sha256,
                 bos_count=prompt.bos_count,
@@ -112,12 +115,13 @@ class Clerk:
         bos_text = self._vocabulary.bos_text
         printed = bool(bos_text) and text.startswith(bos_text)
         self._check_text(text)
-        tokens = self._vocabulary.tokenise(text, add_special=not printed)
+        passage = self._passages.tokenise(text, self._vocabulary, add_special=not printed)
+        tokens = passage.tokens
         count = 0
         while count < len(tokens) and tokens[count] == self._vocabulary.bos:
             count += 1
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return Prompt(tokens=tokens, rendered_sha256=digest, bos_count=count)
+        return Prompt(passage=passage, rendered_sha256=digest, bos_count=count)
 
     def _check_text(self, text: str) -> None:
         """Refuse a text far beyond the context without tokenising all of it.

@@ -11,7 +11,9 @@ from llmtui.engines.llama.worker.batch import Batch
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.loading import OpenModel
 from llmtui.engines.llama.worker.outbox import Outbox
+from llmtui.engines.llama.worker.passages import Passages
 from llmtui.engines.llama.worker.sampler import Sampler
+from llmtui.engines.llama.worker.shelf import Shelf
 from llmtui.engines.llama.worker.slots import Job, Prepared, Slot
 from llmtui.engines.llama.worker.tickets import Tickets
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
@@ -36,15 +38,19 @@ class Loop:
         vocabulary: of the model.
         tickets: tell which turns were cancelled.
         outbox: takes the events.
+        shelf: takes sequences that a slot gives up.
     """
 
-    def __init__(self, model: OpenModel, vocabulary: Vocabulary, tickets: Tickets, outbox: Outbox) -> None:
+    def __init__(
+        self, model: OpenModel, vocabulary: Vocabulary, tickets: Tickets, outbox: Outbox, shelf: Shelf
+    ) -> None:
+        self.passages = Passages()
         self.inbox: queue.SimpleQueue[Prepared] = queue.SimpleQueue()
         self._model = model
         self._vocabulary = vocabulary
         self._tickets = tickets
         self._outbox = outbox
-        self._slots = [Slot(index, model) for index in range(model.slots)]
+        self._slots = [Slot(index, model, shelf) for index in range(model.slots)]
         self._waiting: deque[Prepared] = deque()
         self._batch = Batch(model.batch, model.slots)
         self._chunk = min(FIRST_CHUNK, model.batch)
@@ -168,7 +174,7 @@ class Loop:
         job.generated += 1
         job.next_token = token
         ended = job.stops_at_end and self._vocabulary.ends_answer(token)
-        text = "" if ended else job.answer.feed(self._vocabulary.piece(token))
+        text = "" if ended else job.write(token, self._vocabulary.piece(token))
         self._send_delta(job, job.gatherer.add(text, t_ns))
         if ended or job.answer.stopped:
             self._finish(slot, job, "stop")
@@ -199,6 +205,7 @@ class Loop:
         timings = job.timings(len(slot.tokens), slot.state_bytes())
         job.sampler.free()
         self._tickets.close(job.ticket)
+        self.passages.remember(job.passage())
         self._send(job, Finished(reason, timings, time.perf_counter_ns()))
 
     def _fail(self, slot: Slot, job: Job, failure: Failed) -> None:

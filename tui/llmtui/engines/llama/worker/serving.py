@@ -20,8 +20,10 @@ from llmtui.engines.llama.wire import (
 )
 from llmtui.engines.llama.worker.clerk import Clerk, Paper
 from llmtui.engines.llama.worker.loop import Loop
+from llmtui.engines.llama.worker.machine import available_memory
 from llmtui.engines.llama.worker.opening import open_model
 from llmtui.engines.llama.worker.outbox import Outbox
+from llmtui.engines.llama.worker.shelf import Shelf, shelf_bytes
 from llmtui.engines.llama.worker.templates import Renderer
 from llmtui.engines.llama.worker.tickets import Tickets
 from llmtui.errors import EngineError, LlmtuiError
@@ -82,7 +84,10 @@ def serve(commands: int, outbox: Outbox, renderer: Renderer) -> None:
         os._exit(3)
     if opened.model.abortable:
         tickets.use(opened.model.abort)
-    loop = Loop(opened.model, opened.vocabulary, tickets, outbox)
+    memory = loaded.memory
+    budget = shelf_bytes((memory.kv_bytes or 0) + (memory.recurrent_bytes or 0))
+    shelf = Shelf(opened.model, budget, available_memory)
+    loop = Loop(opened.model, opened.vocabulary, tickets, outbox, shelf)
     clerk = Clerk(
         template=opened.template,
         renderer=renderer,
@@ -90,6 +95,7 @@ def serve(commands: int, outbox: Outbox, renderer: Renderer) -> None:
         context_size=opened.model.context_size,
         slots=opened.model.slots,
         loop_inbox=loop.inbox,
+        passages=loop.passages,
         tickets=tickets,
         outbox=outbox,
     )

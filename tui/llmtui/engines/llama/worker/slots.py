@@ -7,46 +7,32 @@ from llmtui.engines.base import GenerateRequest
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.grammar import Grammar
 from llmtui.engines.llama.worker.loading import OpenModel
+from llmtui.engines.llama.worker.passages import Passage
 from llmtui.engines.llama.worker.sampler import Sampler
+from llmtui.engines.llama.worker.sequences import common_prefix, keepable
+from llmtui.engines.llama.worker.shelf import WORTH_TOKENS, Shelf
 from llmtui.engines.llama.worker.tickets import Ticket
 from llmtui.engines.streaming import AnswerText, DeltaGatherer
-
-
-def common_prefix(left: "array[int]", right: "array[int]") -> int:
-    """Number of leading tokens two sequences share.
-
-    Halving with comparisons of whole slices: each is one `memcmp`, so 100,000 tokens take microseconds and no
-    numerical library has to be loaded for it.
-    """
-    low, high = 0, min(len(left), len(right))
-    if left[:high] == right[:high]:
-        return high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if left[low:middle] == right[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 class Prepared:
     """A request whose prompt is rendered and tokenised.
 
     Args:
+        passage: the prompt and its tokens.
         stops: the request's and the template's.
         rendered_sha256: of the rendered prompt.
         bos_count: begin tokens at its head.
         grammar: that the answer follows.
     """
 
-    __slots__ = ("bos_count", "grammar", "prompt", "rendered_sha256", "request", "stops", "ticket")
+    __slots__ = ("bos_count", "grammar", "passage", "prompt", "rendered_sha256", "request", "stops", "ticket")
 
     def __init__(
         self,
         request: GenerateRequest,
         ticket: Ticket,
-        prompt: "array[int]",
+        passage: Passage,
         *,
         stops: tuple[str, ...],
         rendered_sha256: str,
@@ -56,7 +42,8 @@ class Prepared:
         self.grammar = grammar
         self.request = request
         self.ticket = ticket
-        self.prompt = prompt
+        self.passage = passage
+        self.prompt = passage.tokens
         self.stops = stops
         self.rendered_sha256 = rendered_sha256
         self.bos_count = bos_count
@@ -69,14 +56,16 @@ class Job:
         done: prompt tokens in the cache.
         next_token: sampled, not yet evaluated; meaningless before the prompt is done.
         generated: tokens sampled, the end token included.
+        written, written_tokens: bytes and tokens of the answer, the end token excluded.
+        has_hidden: a token of the answer has no bytes, so that its text does not tell of it.
         output: index in the batch whose logits are for this job; -1 when it gets none.
         share: tokens of the current batch that are this job's.
     """
 
     __slots__ = (
-        "answer", "cache_miss_at", "cached", "done", "gatherer", "generated", "max_tokens", "next_token", "output",
-        "prefill_ended_ns", "prefill_started_ns", "prepared", "progress_ns", "prompt", "sampler", "share",
-        "stops_at_end", "ticket",
+        "answer", "cache_miss_at", "cached", "done", "gatherer", "generated", "has_hidden", "max_tokens", "next_token",
+        "output", "prefill_ended_ns", "prefill_started_ns", "prepared", "progress_ns", "prompt", "sampler", "share",
+        "stops_at_end", "ticket", "written", "written_tokens",
     )  # fmt: skip
 
     def __init__(self, prepared: Prepared, sampler: Sampler, cached: int, cache_miss_at: int | None) -> None:
@@ -93,6 +82,9 @@ class Job:
         self.stops_at_end = not sampling.ignore_eos
         self.next_token = -1
         self.generated = 0
+        self.written = bytearray()
+        self.written_tokens = array("i")
+        self.has_hidden = False
         self.output = -1
         self.share = 0
         self.progress_ns = 0
@@ -103,6 +95,18 @@ class Job:
     def in_prefill(self) -> bool:
         """Whether part of the prompt is to be evaluated."""
         return self.done < len(self.prompt)
+
+    def write(self, token: int, piece: bytes) -> str:
+        """Take a token of the answer; return its text as far as it is complete and certain."""
+        self.written += piece
+        self.written_tokens.append(token)
+        self.has_hidden = self.has_hidden or not piece
+        return self.answer.feed(piece)
+
+    def passage(self) -> Passage:
+        """The prompt, and the answer behind it as far as its text tells its tokens."""
+        prompt = self.prepared.passage
+        return prompt if self.has_hidden else prompt.answered(bytes(self.written), self.written_tokens)
 
     def timings(self, context_used: int, kv_bytes: int) -> Timings:
         """The account of the turn as it stands."""
@@ -131,32 +135,37 @@ class Slot:
         job: the turn it works on.
     """
 
-    def __init__(self, index: int, model: OpenModel) -> None:
+    def __init__(self, index: int, model: OpenModel, shelf: Shelf) -> None:
         self.index = index
+        self._shelf = shelf
         self.tokens = array("i")
         self.job: Job | None = None
         self._model = model
 
     def reuse(self, prompt: "array[int]") -> tuple[int, int | None]:
-        """Keep what the cache shares with a prompt and cut off the rest.
+        """Keep what the cache shares with a prompt, or fetch a saved sequence that shares more; cut off the rest.
+
+        What is given up, and what a model without trimming is about to write over, is saved.
 
         Returns:
             Tokens that need not be evaluated again (at least one is left to evaluate, for its logits), and the first
             token that differed, when something in the cache did not fit.
         """
-        shared = common_prefix(self.tokens, prompt)
+        model, held = self._model, self.tokens
+        shared = common_prefix(held, prompt)
+        oldest = llama.llama_memory_seq_pos_min(model.memory, self.index)
+        keep = keepable(model, shared=shared, held=len(held), prompt=len(prompt), oldest=oldest)
+        found = self._shelf.find(prompt, more_than=keep)
+        if not model.trimmable or len(held) - keep >= WORTH_TOKENS:
+            self._shelf.put(self.index, held)
+        if found is not None:
+            saved, keep = found
+            fetched = self._shelf.fetch(saved, self.index, keep=keep)
+            self.tokens = saved.tokens[:] if fetched else array("i")
+            shared = common_prefix(self.tokens, prompt)
+            keep = keep if fetched else 0
         miss = shared if shared < len(self.tokens) and shared < len(prompt) else None
-        keep = min(shared, len(prompt) - 1)
-        return self.keep(keep), miss
-
-    def keep(self, count: int) -> int:
-        """Cut the sequence to `count` tokens; where that cannot be done, drop it all. Returns what is kept."""
-        if self._can_keep(count):
-            if count < len(self.tokens):
-                del self.tokens[count:]
-            return count
-        self.keep_nothing()
-        return 0
+        return self._cut(keep), miss
 
     def resynchronise(self) -> None:
         """After a decode that did not end: note what of the batch is in the cache nevertheless."""
@@ -183,17 +192,10 @@ class Slot:
         size: int = llama.llama_state_seq_get_size(self._model.context, self.index)
         return size
 
-    def _can_keep(self, count: int) -> bool:
-        if count == 0:
-            return not self.tokens
-        model = self._model
-        if count < len(self.tokens):
-            if not model.trimmable:
-                return False
-            if not llama.llama_memory_seq_rm(model.memory, self.index, count, -1):
-                return False
-        if model.window == 0:
-            return True
-        # A sliding-window cache forgets old tokens: those the next token looks at must all be there.
-        oldest = llama.llama_memory_seq_pos_min(model.memory, self.index)
-        return bool(0 <= oldest <= max(0, count - model.window))
+    def _cut(self, count: int) -> int:
+        """Cut the sequence to `count` tokens; where that cannot be done, drop it all. Returns what is kept."""
+        if 0 < count < len(self.tokens) and llama.llama_memory_seq_rm(self._model.memory, self.index, count, -1):
+            del self.tokens[count:]
+        if count != len(self.tokens):
+            self.keep_nothing()
+        return len(self.tokens)

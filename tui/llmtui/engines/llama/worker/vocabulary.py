@@ -10,6 +10,7 @@ PIECE_BYTES = 256
 NO_TOKEN = -1
 _PARSE_SPECIAL = True
 _SHOW_SPECIAL = False
+_SPECIAL = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_USER_DEFINED
 
 
 class Vocabulary:
@@ -79,6 +80,18 @@ class Vocabulary:
         count = ctypes.c_int32(0)
         tokens = llama.llama_vocab_get_suppress_tokens(self.pointer, ctypes.byref(count))
         return [tokens[index] for index in range(count.value)]
+
+    def begins_special(self, text: str, ids: "array[int]") -> bool:
+        """Whether a text's first token is a special one written in it, so that it is cut off from what stands before.
+
+        Args:
+            text: any text.
+            ids: its tokens.
+        """
+        if not ids or not llama.llama_vocab_get_attr(self.pointer, ids[0]) & _SPECIAL:
+            return False
+        written = self._text(ids[0])
+        return bool(written) and text.startswith(written)
 
     def special(self, text: str) -> int | None:
         """The one token that `text` stands for; None when it takes several."""
