@@ -175,6 +175,7 @@ async def test_a_server_that_is_down() -> None:
     engine = OpenAIEngine("box/m", Server(url="http://127.0.0.1:1/v1"), "box", "m")
     with pytest.raises(EngineError, match="box cannot be reached") as caught:
         await load(engine)
+    assert caught.value.cause == "Connection refused"
     assert "Start the server" in caught.value.remedy
     assert not engine.alive
 

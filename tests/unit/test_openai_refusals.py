@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 from servers.talk import failure, load, opened, play, replies
-from servers.wire_server import Reply, Request, WireServer, wire_server
+from servers.wire_server import Reply, Request, WireServer, text, wire_server
 
-from llmtui.domain.events import Failed
+from llmtui.domain.events import Failed, Finished
 from llmtui.domain.settings import Server
 from llmtui.engines.http.access import Patience
 from llmtui.engines.openai.client import OpenAIEngine
@@ -124,6 +124,26 @@ async def test_the_model_is_unloaded_meanwhile(server: WireServer) -> None:
     assert "near matches: m2" in event.cause
     assert "no model 'm'" in engine.last_log()[-1]
     await engine.close()
+
+
+async def test_a_llama_server_that_was_started_with_another_model(server: WireServer) -> None:
+    server.on_models({"data": [{"id": "m", "owned_by": "llamacpp", "aliases": ["mm"]}]})
+    engine = await opened(server)
+    server.says(text("mine", "stop", model="mm"))
+    event, fold = await play(engine)
+    assert isinstance(event, Finished)
+    server.says(text("not mine", "stop", model="other\x1b"))
+    event, fold = await play(engine)
+    assert isinstance(event, Failed)
+    assert (event.kind, event.title, fold.text) == ("model", "box serves another model now", "")
+    assert event.cause == "'other␛' answers; asked for 'm'"
+    await engine.close()
+
+
+async def test_other_servers_may_call_a_model_as_they_like(server: WireServer) -> None:
+    server.says(text("fine", "stop", model="m-2024-08-06"))
+    event, _ = await play(await opened(server))
+    assert isinstance(event, Finished)
 
 
 async def test_a_server_that_only_continues_texts(server: WireServer) -> None:

@@ -1,6 +1,8 @@
 """What can go wrong between us and a server, in words: what, why, and what to do."""
 
+import os
 import re
+import socket
 import ssl
 from typing import Any
 
@@ -44,7 +46,7 @@ def transport_error(error: Exception, where: str, *, begun: bool = False) -> Eng
         where: the server, as the user knows it.
         begun: part of an answer had come.
     """
-    detail = visible_line(str(error))[:_SHOWN] or type(error).__name__
+    detail = visible_line(_system_error(error) or str(error))[:_SHOWN] or type(error).__name__
     if _is_certificate(error):
         return EngineError(
             f"The certificate of {where} is not trusted",
@@ -117,6 +119,15 @@ def status_error(status: int, body: bytes, where: str, *, key_env: str | None, m
         )
     title, remedy = _STATUS.get(status) or _STATUS.get(status // 100, _STATUS[4])
     return EngineError(f"{where} {title}", cause=cause, remedy=remedy)
+
+
+def another_model(where: str, wanted: str, answers: str) -> ModelError:
+    """The server was started again with another model, and answers with that one whatever it is asked for."""
+    return ModelError(
+        f"{where} serves another model now",
+        cause=f"{visible_line(answers)!r} answers; asked for {visible_line(wanted)!r}",
+        remedy="Choose the one that it serves now, or load yours there again; then ask again.",
+    )
 
 
 def no_such_route(error: LlmtuiError, where: str, route: str, *, raw: bool) -> EngineError:
@@ -193,6 +204,17 @@ def _context_cause(body: bytes) -> str | None:
         )
     except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError):
         return None
+
+
+def _system_error(error: BaseException | None) -> str | None:
+    """What the operating system said, where that is the reason: `Connection refused` tells more than what wraps it."""
+    while error is not None:
+        if isinstance(error, socket.gaierror):
+            return error.strerror
+        if isinstance(error, OSError) and error.errno and not isinstance(error, ssl.SSLError):
+            return os.strerror(error.errno)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _is_certificate(error: BaseException | None) -> bool:

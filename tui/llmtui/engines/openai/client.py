@@ -17,7 +17,7 @@ from llmtui.domain.settings import Server
 from llmtui.domain.text import visible_line, well_formed
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
 from llmtui.engines.http.access import Patience
-from llmtui.engines.http.faults import NotFoundError, malformed, reported
+from llmtui.engines.http.faults import NotFoundError, another_model, malformed, reported
 from llmtui.engines.http.turn import ServedTurn
 from llmtui.engines.openai.account import Account
 from llmtui.engines.openai.connection import Connection
@@ -49,6 +49,7 @@ class OpenAIEngine:
         self._server = server
         self._server_name = server_name
         self._model = model or ""
+        self._names: tuple[str, ...] = ()
         self._patience = patience
         self._connection: Connection | None = None
         self._loaded: LoadedModel | None = None
@@ -96,6 +97,8 @@ class OpenAIEngine:
         self._check_open()
         name = self._name if self._model else full_name(self._name, offer.id)
         self._model, self._loaded = offer.id, loaded_model(connection, found, name)
+        if found.served_by == LLAMA_SERVER and offer.loaded is None:  # it has this one model and names it in answers
+            self._names = (self._model, *offer.aliases)
         yield Loaded(self._loaded)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
@@ -105,7 +108,7 @@ class OpenAIEngine:
             return
         seed = request.sampling.seed
         seed = secrets.randbelow(0x7FFFFFFF) if seed is None else seed
-        turn = _Turn(Account(request.sampling, seed, self._loaded.context_size))
+        turn = _Turn(Account(request.sampling, seed, self._loaded.context_size), self._names)
         self._turns[request.id] = turn
         turn.begin(self._run(request, turn, seed))
         try:
@@ -213,11 +216,17 @@ class OpenAIEngine:
 
 
 class _Turn(ServedTurn):
-    """A turn under way with its account."""
+    """A turn under way with its account.
 
-    def __init__(self, account: Account) -> None:
+    Args:
+        account: of the answer.
+        names: what the model may be called in it, its id first; empty where servers call it as they like.
+    """
+
+    def __init__(self, account: Account, names: tuple[str, ...]) -> None:
         super().__init__()
         self.account = account
+        self._names = names
         self._done = False
 
     @property
@@ -271,5 +280,7 @@ class _Turn(ServedTurn):
                 raise malformed(data, where, str(error)) from error
             if chunk.failure:
                 raise reported(chunk.failure, where, begun=self.account.begun)
+            if self._names and chunk.model and chunk.model not in self._names:
+                raise another_model(where, self._names[0], str(chunk.model))
             for event in self.account.take(chunk, now):
                 self.events.put_nowait(event)

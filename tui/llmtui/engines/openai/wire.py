@@ -71,6 +71,7 @@ class Chunk(msgspec.Struct):
     Errors come as `error`, from FastChat as `error_code` and `text`, elsewhere as `message` or `detail` and no choices.
     """
 
+    model: Any = None
     choices: list[Choice] | None = None
     usage: Usage | None = None
     timings: ServerTimings | None = None
