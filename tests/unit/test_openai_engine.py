@@ -203,14 +203,14 @@ async def test_a_server_that_cannot_count_says_so(server: WireServer) -> None:
     await engine.close()
 
 
-async def test_thinking_is_kept_where_the_model_had_it(server: WireServer) -> None:
+async def test_thinking_is_told_apart_from_the_answer(server: WireServer) -> None:
     def thought(words: str, key: str = "reasoning_content") -> dict[str, object]:
         return {"choices": [{"delta": {key: words}}]}
 
     server.says(thought("let me "), thought("see", "reasoning"), text("42", "stop"))
     engine = await opened(server)
     _, fold = await play(engine)
-    assert fold.text == "<think>\nlet me see\n</think>\n\n42"
+    assert (fold.text, fold.reasoning) == ("42", "let me see")
     await engine.close()
 
 

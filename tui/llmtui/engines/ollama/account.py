@@ -12,6 +12,7 @@ from llmtui.domain.events import (
     TurnEvent,
 )
 from llmtui.domain.settings import Sampling
+from llmtui.engines.http.alarms import SURELY, cut_prompt
 from llmtui.engines.ollama.wire import Options, Part
 
 LOADED_NS = 500_000_000
@@ -117,17 +118,10 @@ def truncated(sent: int, account: Account, context_size: int | None, *, exact: b
         exact: `sent` is counted; an estimate has to be far off before it is believed.
     """
     read = account.prompt_tokens
-    surely = sent - SLACK if exact else round(sent * 0.6)
+    surely = sent - SLACK if exact else round(sent * SURELY)
     if read is None or read >= surely:
         return None
     too_long = context_size is not None and surely >= context_size
     if not too_long and not (exact and account.timings().cached_tokens is not None):
         return None
-    about = "" if exact else "about "
-    room = "" if context_size is None else f" (its context holds {context_size:,})"
-    return Notice(
-        "truncated",
-        f"The server read only {read:,} of {about}{sent:,} tokens of the prompt{room}: "
-        "the answer ignores the beginning of the conversation",
-        "Load the model with a larger context, or start a new chat.",
-    )
+    return cut_prompt(read, f"{sent:,}" if exact else f"about {sent:,}", context_size)

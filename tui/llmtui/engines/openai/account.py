@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 
-from llmtui.domain.events import Delta, Finished, FinishReason, PrefillProgress, Timings, TurnEvent
+from llmtui.domain.events import (
+    Delta,
+    Finished,
+    FinishReason,
+    Notice,
+    PrefillProgress,
+    ReasoningDelta,
+    Timings,
+    TurnEvent,
+)
 from llmtui.domain.settings import Sampling
+from llmtui.domain.text import visible_line
+from llmtui.engines.http.alarms import truncation
 from llmtui.engines.openai.wire import Chunk, Piece, Progress, ServerTimings, Usage
 
 _MS = 1_000_000
-_THINK, _THOUGHT = "<think>\n", "\n</think>\n\n"
 
 
 class Account:
@@ -39,7 +49,8 @@ class Account:
         self._counted: int | None = 0
         self._anchor_ns: int | None = None
         self._last_ns = 0
-        self._thinking = False
+        self._tail = ""
+        self._missed_stop: str | None = None
 
     def take(self, chunk: Chunk, t_ns: int) -> Iterator[TurnEvent]:
         """The events of a chunk that arrived at `t_ns`."""
@@ -48,18 +59,41 @@ class Account:
             yield PrefillProgress(progress.processed, progress.total, progress.cache, t_ns)
         self._usage = chunk.usage or self._usage
         self._timings = chunk.timings or self._timings
-        text = ""
+        text = thought = ""
         for choice in (chunk.choices or [])[:1]:
             self.begun = True
-            text = choice.text or self._text_of(choice.delta or choice.message)
+            piece = choice.delta or choice.message or Piece()
+            text, thought = choice.text or piece.content or "", piece.reasoning_content or piece.reasoning or ""
             self.finish_reason = choice.finish_reason or self.finish_reason
-        delta = self._delta(text, chunk, t_ns)
-        if delta is not None:
-            yield delta
+        self._watch(text)
+        yield from self._generated(text, thought, chunk, t_ns)
 
     def finished(self, t_ns: int, reason: FinishReason | None = None) -> Finished:
         """The end; without a `reason` the server's own."""
         return Finished(reason or self._reason(), self.timings(), t_ns)
+
+    def notices(self, sent: int) -> Iterator[Notice]:
+        """What the end of the turn shows the server not to have done as it was asked.
+
+        Args:
+            sent: tokens of the prompt, as we estimate them.
+        """
+        limit, written = self._sampling.max_tokens, self._completion_tokens()
+        if limit is not None and written is not None and written > limit + 1:  # some count an end token more
+            yield Notice(
+                "options",
+                f"The server wrote {written:,} tokens though at most {limit:,} were asked for",
+                "Stop the answer by hand, or see whether the server has its own setting for the length.",
+            )
+        if self._missed_stop is not None:
+            yield Notice(
+                "options",
+                f"The server went on behind the stop text {visible_line(self._missed_stop)!r}",
+                "See whether it has its own setting for stop texts.",
+            )
+        alarm = truncation(sent, self._prompt_tokens(), self._context_size)
+        if alarm is not None:
+            yield alarm
 
     def timings(self) -> Timings:
         """The account as far as the server has given it."""
@@ -79,11 +113,25 @@ class Account:
             source="engine",
         )
 
-    def _delta(self, text: str, chunk: Chunk, t_ns: int) -> Delta | None:
-        new = self._new_tokens(chunk, text)
-        if new == 0:
-            return Delta(text, ()) if text else None
-        return Delta(text, (self._stamp(chunk, t_ns),), new)
+    def _watch(self, text: str) -> None:
+        """Look for what the server should have stopped at, also across chunks."""
+        stops = [stop for stop in self._sampling.stop if stop]
+        if not stops or not text:
+            return
+        self._tail += text
+        self._missed_stop = self._missed_stop or next((stop for stop in stops if stop in self._tail), None)
+        self._tail = self._tail[-max(map(len, stops)) :]
+
+    def _generated(self, text: str, thought: str, chunk: Chunk, t_ns: int) -> Iterator[Delta | ReasoningDelta]:
+        """A chunk's thoughts and text; its tokens count with whichever comes first."""
+        new = self._new_tokens(chunk, text or thought)
+        stamps = () if new == 0 else (self._stamp(chunk, t_ns),)
+        counted = 1 if new == 0 else new
+        if thought:
+            yield ReasoningDelta(thought, stamps, counted)
+            stamps, counted = (), 1
+        if text or stamps:
+            yield Delta(text, stamps, counted)
 
     def _new_tokens(self, chunk: Chunk, text: str) -> int | None:
         """Tokens that this chunk brought; None when it brought text and nobody counted."""
@@ -110,17 +158,6 @@ class Account:
             stamp = min(t_ns, self._anchor_ns + made_ns)
         self._last_ns = max(self._last_ns, stamp)
         return self._last_ns
-
-    def _text_of(self, piece: Piece | None) -> str:
-        """A piece's text; thinking that a server parts from the answer is put back where the model had it."""
-        if piece is None:
-            return ""
-        content, thought, text = piece.content or "", piece.reasoning_content or piece.reasoning or "", ""
-        if thought:
-            text, self._thinking = thought if self._thinking else _THINK + thought, True
-        if content and self._thinking:
-            text, self._thinking = text + _THOUGHT, False
-        return text + content
 
     def _prompt_tokens(self) -> int | None:
         if self._usage is not None and self._usage.prompt_tokens:

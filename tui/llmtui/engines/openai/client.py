@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
-from llmtui.domain.events import Loaded, LoadEvent, LoadProgress, TurnEvent
+from llmtui.domain.events import Loaded, LoadEvent, LoadProgress, Notice, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Server
-from llmtui.domain.text import visible_line, well_formed
+from llmtui.domain.text import estimate_tokens, visible_line, well_formed
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
 from llmtui.engines.http.access import Patience
 from llmtui.engines.http.faults import NotFoundError, another_model, malformed, reported
@@ -24,7 +24,7 @@ from llmtui.engines.openai.connection import Connection
 from llmtui.engines.openai.discovery import describe, explain_missing, find_model, full_name, loaded_model
 from llmtui.engines.openai.facts import LLAMA_SERVER, VLLM, Rendered, Tokenised
 from llmtui.engines.openai.sse import AnswerParser
-from llmtui.engines.openai.wire import Chunk, chat_messages, turn_body
+from llmtui.engines.openai.wire import Chunk, chat_messages, turn_body, unheeded
 from llmtui.errors import EngineError, LlmtuiError
 
 _DONE = b"[DONE]"
@@ -50,6 +50,7 @@ class OpenAIEngine:
         self._server_name = server_name
         self._model = model or ""
         self._names: tuple[str, ...] = ()
+        self._remark: Notice | None = None
         self._patience = patience
         self._connection: Connection | None = None
         self._loaded: LoadedModel | None = None
@@ -205,6 +206,10 @@ class OpenAIEngine:
         )
         raw = request.prompt is not None
         route = f"{connection.api}/{'completions' if raw else 'chat/completions'}"
+        remark = unheeded(request.sampling, loaded.served_by or "", standard_only=self._server.standard_only)
+        if remark is not None and remark != self._remark:
+            self._remark = remark
+            turn.events.put_nowait(remark)
         try:
             await turn.read(connection, route, body, model=self._model)
         except NotFoundError as error:
@@ -212,6 +217,9 @@ class OpenAIEngine:
         except (EngineError, TimeoutError):
             if not turn.complete:
                 raise
+        asked = "".join(message.content for message in request.messages) if request.prompt is None else request.prompt
+        for notice in turn.account.notices(estimate_tokens(asked)):
+            turn.events.put_nowait(notice)
         turn.end(turn.account.finished(time.perf_counter_ns()))
 
 

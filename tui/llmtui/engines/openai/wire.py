@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from llmtui.domain.events import Notice
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
@@ -181,6 +182,31 @@ def _beyond_standard(sampling: Sampling, kind: str) -> dict[str, Any]:
     if sampling.ignore_eos:
         more["ignore_eos"] = True
     return more
+
+
+def unheeded(sampling: Sampling, kind: str, *, standard_only: bool) -> Notice | None:
+    """The wishes that this server is not told, since it does not know them; None when there is none.
+
+    Args:
+        sampling: of the turn; what nobody changed is no wish.
+        kind: of server, as in `OWNERS`.
+        standard_only: only what OpenAI's own API knows is sent.
+    """
+    if kind == LLAMA_SERVER and not standard_only:
+        return None
+    names = {
+        "typical_p": "typical-p",
+        "dry_multiplier": "the DRY penalty",
+        "xtc_probability": "XTC",
+        "mirostat": "mirostat",
+    }
+    if standard_only:
+        names |= {"top_k": "top-k", "min_p": "min-p", "repeat_penalty": "repeat penalty", "ignore_eos": "no end token"}
+    usual = Sampling()
+    asked = [word for name, word in names.items() if getattr(sampling, name) != getattr(usual, name)]
+    if not asked:
+        return None
+    return Notice("options", f"This server is not told: {', '.join(asked)}", "Run the model's file itself for that.")
 
 
 def _of_llama_server(sampling: Sampling) -> dict[str, Any]:
