@@ -94,6 +94,12 @@ class ChatController:
         return turn.fold.text if turn else ""
 
     @property
+    def shown_so_far(self) -> str:
+        """The running answer as it is shown, with the model's thoughts."""
+        turn = self.session.running if self.session else None
+        return build.with_thoughts(turn.fold.reasoning, turn.fold.text) if turn else ""
+
+    @property
     def last_answer(self) -> str | None:
         """The newest answer's text, the running one's included."""
         return self.answer_so_far or self._conversation.last_answer

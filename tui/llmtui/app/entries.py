@@ -34,7 +34,16 @@ def message_entry(message: Message, turn: "Turn | None" = None) -> Entry:
     if message.role != "assistant":
         return Entry(message.id, "user", "you", message.content, None)
     footer = turn.summary if turn else _ENDINGS.get(message.finish_reason or "")
-    return Entry(message.id, "assistant", fmt.name(message.model or "model"), message.content, footer)
+    text = with_thoughts(message.reasoning, message.content)
+    return Entry(message.id, "assistant", fmt.name(message.model or "model"), text, footer)
+
+
+def with_thoughts(thoughts: str | None, answer: str) -> str:
+    """An answer below what the model thought before it, which is quoted, so that the two cannot be taken for one."""
+    if not thoughts or not thoughts.strip():
+        return answer
+    quoted = "\n".join(f"> {line}" for line in thoughts.strip().splitlines())
+    return f"{quoted}\n\n{answer}"
 
 
 def conversation(messages: Sequence[Message], turns: "Sequence[Turn]") -> list[Entry]:
@@ -46,6 +55,7 @@ def conversation(messages: Sequence[Message], turns: "Sequence[Turn]") -> list[E
             continue
         if message.role == "user" or message.content:
             entries.append(message_entry(message, by_id.get(message.id)))
+        entries += [remark(f"{message.id}-notice-{at}", text) for at, text in enumerate(message.notices)]
         if message.error:
             entries.append(Entry(f"{message.id}-error", "error", "error", message.error, None))
     return entries
@@ -66,6 +76,11 @@ def failure_entry(entry_id: str, error: BaseException | None) -> Entry:
     """An error that nobody foresaw."""
     text = f"{type(error).__name__}: {error}\nThe chat is safe in its file. Go on, or start llmtui again."
     return notice_entry(entry_id, "Something went wrong inside llmtui", text)
+
+
+def remark(entry_id: str, text: str) -> Entry:
+    """What an engine remarked on a turn, e.g. that it did not read the whole prompt."""
+    return notice_entry(entry_id, "About this answer", text)
 
 
 def two_begins(entry_id: str, name: str) -> Entry:

@@ -34,6 +34,10 @@ class Notices:
         """Something that went wrong."""
         self._view.add_entry(build.error_entry(self.new_id("error"), error, hint=self._hint()))
 
+    def remark(self, text: str) -> None:
+        """What an engine remarked on a turn."""
+        self._view.add_entry(build.remark(self.new_id("notice"), text))
+
     def two_begins(self, name: str) -> None:
         """A model's prompt begins with two begin tokens."""
         self._view.add_entry(build.two_begins(self.new_id("notice"), name))

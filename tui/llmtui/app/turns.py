@@ -9,7 +9,7 @@ from llmtui.app import entries as build
 from llmtui.app import format as fmt
 from llmtui.app.notices import Notices
 from llmtui.app.view import ChatView
-from llmtui.domain.events import Failed, Finished, TurnEvent
+from llmtui.domain.events import Failed, Finished, Notice, TurnEvent
 from llmtui.errors import EngineError, LlmtuiError
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ class Turns:
         known = {message.id for message in session.messages}
         failure: Failed | LlmtuiError | None = None
         begins = 0
+        remarks: list[Notice] = []
         name = self._name
         self._view.begin_answer(self._notices.new_id("answer"), name)
         self._view.state_changed()
@@ -96,6 +97,8 @@ class Turns:
                 async for event in events:
                     if isinstance(event, Failed):
                         failure = event
+                    elif isinstance(event, Notice):
+                        remarks.append(event)
                     elif isinstance(event, Finished):
                         begins = event.timings.bos_count or 0
         except LlmtuiError as error:
@@ -103,6 +106,8 @@ class Turns:
         finally:
             self._over.set()
             self._end(session, known)
+            for remark in remarks:
+                self._notices.remark(f"{remark.text}. {remark.remedy}")
             if begins > 1 and name not in self._warned:
                 self._warned.add(name)
                 self._notices.two_begins(name)

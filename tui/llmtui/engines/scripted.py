@@ -17,7 +17,9 @@ from llmtui.domain.events import (
     Loaded,
     LoadEvent,
     LoadProgress,
+    Notice,
     PrefillProgress,
+    ReasoningDelta,
     Timings,
     TurnEvent,
 )
@@ -39,6 +41,8 @@ class ScriptedTurn(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         tokens: its texts, one a token; the end token is added.
+        thoughts: what the model thinks first, one a token.
+        notices: remarked before anything is generated.
         delay_s: before each token.
         prefill_s: that evaluating the prompt takes, cached or not.
         prompt_tokens: what the prompt counts; None counts its words.
@@ -47,6 +51,8 @@ class ScriptedTurn(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     tokens: tuple[str, ...] = ()
+    thoughts: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
     delay_s: float = 0.0
     prefill_s: float = 0.0
     prompt_tokens: int | None = None
@@ -217,6 +223,8 @@ class _Play:
                 return
         self._prefill_ns = time.perf_counter_ns() - started_ns
         self._cache[:] = self._prompt
+        async for event in self._before_the_answer(stopped):
+            yield event
         answer = AnswerText(self._sampling.stop)
         reason: FinishReason | None = None
         for token in self._tokens():
@@ -235,6 +243,16 @@ class _Play:
             yield self._finished(reason)
         elif self._turn.failure is not None and not self._turn.dies:
             yield self._turn.failure
+
+    async def _before_the_answer(self, stopped: asyncio.Event) -> AsyncGenerator[TurnEvent]:
+        """Remarks and thoughts; fewer when the turn is stopped."""
+        for notice in self._turn.notices:
+            yield notice
+        for thought in self._turn.thoughts:
+            if await _pause(stopped, self._turn.delay_s):
+                return
+            self._generated += 1
+            yield ReasoningDelta(thought, (time.perf_counter_ns(),))
 
     def _tokens(self) -> Iterator[str | None]:
         """The texts, then None for the end token, unless something else comes instead."""

@@ -199,7 +199,7 @@ class ChatScreen(Screen[None]):
     # Timers
 
     def _stream(self) -> None:
-        self._transcript.stream_text(self.controller.answer_so_far)
+        self._transcript.stream_text(self.controller.shown_so_far)
 
     def _sample(self) -> None:
         self.controller.note_rate()
