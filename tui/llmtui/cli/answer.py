@@ -104,7 +104,9 @@ def _tell_report(report: AnswerReport, *, stats: bool, as_json: bool) -> int:
             output.note(line)
     if report.smaller_context is not None:
         asked, granted = report.smaller_context
-        output.note(f"note: the context is {granted:,} tokens, not {asked:,}: the model was trained on no more")
+        local = report.manifest is not None and report.manifest.engine == "llama.cpp"
+        why = "the model was trained on no more" if local else "the server grants no more"
+        output.note(f"note: the context is {granted:,} tokens, not {asked:,}: {why}")
     for notice in report.notices:
         output.note(f"warning: {notice}")
     match report.finish_reason:

@@ -11,6 +11,7 @@ from llmtui.domain.quantities import size
 
 if TYPE_CHECKING:
     from llmtui.domain.hub import Offer
+    from llmtui.services.ollama_servers import Target
     from llmtui.services.pull import Found
     from llmtui.services.wiring import Services
 
@@ -20,11 +21,13 @@ Examples:
   llmtui models pull Qwen/Qwen2-7B-Instruct-GGUF
   llmtui models pull Qwen/Qwen2-7B-Instruct-GGUF:Q5_K_M
   llmtui models pull Qwen/Qwen2-7B-Instruct-GGUF/qwen2-7b-instruct-q4_k_m.gguf
+  llmtui models pull ollama/qwen2:0.5b
   llmtui models pull https://huggingface.co/Qwen/Qwen2-7B-Instruct-GGUF --endpoint https://hf-mirror.example
 
 Without a choice the largest usual quantisation of four bits or more that fits the free memory is taken; a terminal is
 asked. A download that was cut or stopped goes on where it was, and nothing gets its name before its checksum is right.
-Gated and private repositories want a token in HF_TOKEN. The file's path goes to standard output."""
+Gated and private repositories want a token in HF_TOKEN. The file's path goes to standard output. `ollama/NAME:TAG` is
+fetched by the running Ollama server, which keeps it, and `SERVER/NAME:TAG` by a configured one of that kind."""
 
 
 @click.command(name="pull", epilog=EXAMPLES)
@@ -52,7 +55,7 @@ def pull(
     folder: Path | None,
     as_json: bool,
 ) -> None:
-    """Pull a model: ORG/REPO, ORG/REPO:QUANT, ORG/REPO/FILE.gguf, or a hub's address."""
+    """Pull a model: ORG/REPO, ORG/REPO:QUANT, ORG/REPO/FILE.gguf, a hub's address, or ollama/NAME:TAG."""
     import asyncio  # noqa: PLC0415 - `--help` loads no event loop
 
     from llmtui.services.setup import prepare  # noqa: PLC0415 - `--help` loads no service
@@ -83,7 +86,12 @@ async def _pull(
     from llmtui.cli.progress import follow  # noqa: PLC0415 - `--help` loads nothing that draws
     from llmtui.services import pull as service  # noqa: PLC0415 - `--help` loads no service
     from llmtui.services.fits import read_room  # noqa: PLC0415 - as above
+    from llmtui.services.ollama_servers import ollama_target  # noqa: PLC0415 - as above
 
+    target_server = ollama_target(reference, services.catalogue.servers)
+    if target_server is not None:
+        await _through(target_server, reference, quiet=quiet)
+        return
     found = await service.look_up(
         reference,
         endpoint=service.endpoint_of(endpoint, services.config),
@@ -107,6 +115,18 @@ async def _pull(
         )
     else:
         output.write(f"{output.safe_line(path)}\n")
+
+
+async def _through(target: "Target", reference: str, *, quiet: bool) -> None:
+    """Have an Ollama server fetch it; the name that it then has goes to standard output."""
+    from llmtui.cli.progress import follow  # noqa: PLC0415 - see `_pull`
+    from llmtui.services.ollama_servers import pull_through  # noqa: PLC0415 - as above
+
+    await follow(pull_through(target), target.model, quiet=quiet)
+    if quiet:
+        output.write_json({"model": reference, "server": target.name})
+    else:
+        output.write(f"{output.safe_line(reference)}\n")
 
 
 def _chosen(found: "Found", *, quiet: bool) -> "Offer":

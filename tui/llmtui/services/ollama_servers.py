@@ -3,22 +3,26 @@
 import asyncio
 import re
 import socket
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
 
 from llmtui.domain.models import LoadedModel, ModelInfo
+from llmtui.domain.operations import Progress
 from llmtui.domain.settings import Server
 from llmtui.domain.text import visible_line
 from llmtui.engines.ollama.address import host_url
+from llmtui.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     from llmtui.engines.ollama.wire import ListedModel, Shown
 
 OLLAMA_SERVER = "ollama-server"
 """What the models of this machine's own Ollama are called by, before the `/`."""
+ASK_S = 10.0
+"""For a server's list where the user waits for it."""
 _PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)([KMBT])")
 _THOUSANDS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
@@ -144,3 +148,78 @@ def parameters_in(text: str | None) -> int | None:
     """The number that Ollama writes as `8.0B` or `494.03M`; None when it is none."""
     found = _PARAMETERS.fullmatch(text or "")
     return round(float(found[1]) * _THOUSANDS[found[2]]) if found else None
+
+
+class Target(NamedTuple):
+    """A model on one of Ollama's servers.
+
+    Attributes:
+        name: of the server.
+        model: what the server calls it.
+    """
+
+    name: str
+    server: Server
+    model: str
+
+
+def ollama_target(spec: str, servers: Mapping[str, Server]) -> Target | None:
+    """The server and the model that `ollama/NAME`, `ollama-server/NAME` or `SERVER/NAME` names; None for all else.
+
+    Raises:
+        UsageError: it names Ollama, which the configuration leaves out, or no model.
+    """
+    first, mark, model = spec.partition("/")
+    name = OLLAMA_SERVER if first == "ollama" and mark and first not in servers else first
+    server = servers.get(name)
+    if name == OLLAMA_SERVER and mark and server is None:
+        raise UsageError(
+            "Ollama is left out",
+            cause="`discover` in config.toml does not name it, or OLLAMA_HOST is no address",
+            remedy='Add `ollama` to `discover`, or configure a server with kind = "ollama".',
+        )
+    if server is None or server.kind != "ollama":
+        return None
+    if not model:
+        raise UsageError("No model is named", remedy=f"Write it as {name}/NAME:TAG")
+    return Target(name, server, model)
+
+
+def pull_through(target: Target) -> AsyncGenerator[Progress]:
+    """Have the server fetch the model; closing it stops the download, which goes on from there the next time.
+
+    Raises:
+        LlmtuiError: the server cannot be reached, knows no such model, or failed.
+    """
+    from llmtui.engines.ollama.pulling import pull  # noqa: PLC0415 - only for a pull
+
+    return pull(target.server, target.name, target.model)
+
+
+async def delete_through(target: Target) -> None:
+    """Have the server remove the model; layers that other models share stay.
+
+    Raises:
+        LlmtuiError: the server cannot be reached, or has no such model.
+    """
+    from llmtui.engines.ollama.pulling import delete  # noqa: PLC0415 - only for a removal
+
+    await delete(target.server, target.name, target.model)
+
+
+async def on_server(target: Target) -> ModelInfo | None:
+    """The model as the server lists it; None when it has none of that name.
+
+    Raises:
+        EngineError: the server cannot be asked.
+    """
+    wanted = {target.model, f"{target.model}:latest"}
+    try:
+        rows = await ollama_models(target.name, target.server, ASK_S)
+    except TimeoutError as error:
+        raise EngineError(
+            f"{visible_line(target.name)} has fallen silent",
+            cause=f"it did not answer within {ASK_S:.0f} s",
+            remedy="See what the server is doing, then try again.",
+        ) from error
+    return next((row for row in rows if row.served_id in wanted), None)

@@ -103,7 +103,7 @@ class PullScreen(ModalScreen[str | None]):
         at = self.query_one(OptionList).highlighted
         if self._found is not None and text == self._asked and at is not None:
             self._pull(self._found, self._found.matching[at])
-        elif text:
+        elif text and not self._through_ollama(text):
             self._asked, self._found = text, None
             self._fill()
             self._remark("asking …")
@@ -151,6 +151,20 @@ class PullScreen(ModalScreen[str | None]):
         title = f"Pull {offer.files[0].path.rpartition('/')[2]}"
         operation = self.app.operations.start(title, pull(found, offer, folder))
         self.app.push_screen(ProgressScreen(operation, kept="what has come is kept"), self._pulled)
+
+    def _through_ollama(self, text: str) -> bool:
+        """Have the server fetch what is one of Ollama's; False when it is not."""
+        from llmtui.services.ollama_servers import ollama_target, pull_through  # noqa: PLC0415 - as in `_look_up`
+
+        try:
+            target = ollama_target(text, self._services.catalogue.servers)
+        except LlmtuiError as error:
+            self._remark(str(error), error=True)
+            return True
+        if target is not None:
+            operation = self.app.operations.start(f"Pull {fmt.name(target.model)}", pull_through(target))
+            self.app.push_screen(ProgressScreen(operation, kept="the server keeps what has come"), self._pulled)
+        return target is not None
 
     def _pulled(self, path: str | None) -> None:
         if path is not None or self.app.operations.running:
