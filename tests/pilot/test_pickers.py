@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from pilot.conftest import POEM, Stage
 from textual.events import Paste
-from textual.widgets import OptionList
 
 from llmtui.app.screens.history import HistoryScreen
 from llmtui.app.screens.model_picker import ModelPicker
+from llmtui.app.widgets.row_list import RowList
 from llmtui.domain.models import ModelInfo
 from llmtui.services.models import Catalogue
 from llmtui.services.session import ChatSession
@@ -26,7 +26,7 @@ async def test_the_model_changes_and_the_conversation_stays(stage: Stage):
         await screen.pilot.press("ctrl+o")
         await screen.see("qwen2-千问")
         await screen.pilot.press(*"qwen")
-        await screen.until(lambda: screen.app.screen.query_one(OptionList).option_count == 1)
+        await screen.until(lambda: len(screen.app.screen.query_one(RowList).rows) == 1)
         await screen.pilot.press("enter")
         await screen.until(lambda: len(stage.opened) == 2 and screen.controller.loading is None)
         await screen.see("qwen2-千问 · Q8_0 · scripted")
@@ -49,11 +49,10 @@ async def test_the_picker_lists_names_figures_and_problems_safely(stage: Stage):
         assert "Q8_0" in text
         assert "llama" in text
         await screen.pilot.press(*"evil")
-        rows = screen.app.screen.query_one(OptionList)
-        await screen.until(lambda: rows.option_count == 1)
-        assert rows.get_option_at_index(0).disabled
+        rows = screen.app.screen.query_one(RowList)
+        await screen.until(lambda: len(rows.rows) == 1)
         await screen.pilot.press("down", "enter")
-        await screen.pilot.pause()
+        await screen.until(lambda: screen.app.screen.query_one("#remark").has_class("-error"))
         assert isinstance(screen.app.screen, ModelPicker)
         assert len(stage.opened) == 1
 
@@ -142,13 +141,13 @@ async def test_the_list_fills_while_headers_are_read(stage: Stage, monkeypatch):
         monkeypatch.setattr(screen.controller.services.catalogue, "scan", scan)
         await screen.pilot.press("ctrl+o")
         await screen.see("reading … 1")
-        rows = screen.app.screen.query_one(OptionList)
-        assert rows.option_count == 1
+        rows = screen.app.screen.query_one(RowList)
+        assert len(rows.rows) == 1
         await screen.pilot.press(*"alph")
-        await screen.until(lambda: rows.option_count == 0)
+        await screen.until(lambda: len(rows.rows) == 0)
         scan.go_on.set()
         await screen.see("3 models")
-        assert rows.option_count == 1
+        assert len(rows.rows) == 1
         await screen.pilot.press("enter")
         await screen.until(lambda: len(stage.opened) == 2 and screen.controller.loading is None)
         assert screen.controller.model.name == "alpha"
@@ -162,15 +161,17 @@ async def test_a_marked_row_stays_marked_while_the_list_grows(stage: Stage, monk
         await screen.see("3 models")
         picker = screen.app.screen
         await screen.pilot.press("down", "down")
-        rows = picker.query_one(OptionList)
-        assert rows.highlighted == 2
-        picker.grow([*picker._rows, picker._rows[0]], [*picker._choices, picker._choices[0]], preferred=0)
-        assert rows.highlighted == 2
-        assert rows.option_count == 4
-        await screen.pilot.press(*"beta")
-        await screen.until(lambda: rows.option_count == 1)
-        picker.grow([*picker._rows, picker._rows[2]], [*picker._choices, picker._choices[2]], preferred=4)
-        assert (rows.highlighted, rows.option_count) == (0, 2)
+        rows = picker.query_one(RowList)
+        assert picker.marked.name == "beta"
+        stage.add_model("azure")
+        await screen.pilot.press("f5")
+        await screen.see("4 models")
+        assert [row.key for row in rows.rows] == ["demo", "alpha", "azure", "beta"]
+        assert picker.marked.name == "beta"
+        (stage.models / "alpha.gguf").unlink()
+        await screen.pilot.press(*"a", "f5")
+        await screen.see("3 models")
+        assert "alpha" not in {row.key for row in rows.rows}
 
 
 async def test_a_list_that_is_closed_reads_no_further(stage: Stage, monkeypatch):
@@ -225,7 +226,7 @@ async def test_history_lists_newest_first_filters_and_reopens(stage: Stage):
         assert first < last
         assert "demo" in lines[first]
         await screen.pilot.press(*"oldest")
-        await screen.until(lambda: screen.app.screen.query_one(OptionList).option_count == 1)
+        await screen.until(lambda: len(screen.app.screen.query_one(RowList).rows) == 1)
         await screen.pilot.press("enter")
         await screen.until(lambda: screen.turns == 1)
         assert [entry.text for entry in screen.entries] == ["the oldest question", POEM]

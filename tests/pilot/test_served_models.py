@@ -8,8 +8,8 @@ import pytest
 from pilot.conftest import POEM, Stage
 from servers.llama_server import llama_server
 from servers.wire_server import Reply, Request, sse, text, usage, wire_server
-from textual.widgets import OptionList
 
+from llmtui.app.widgets.row_list import RowList
 from llmtui.domain.settings import Server
 from llmtui.services.host import ModelHost
 from llmtui.services.models import DEMO_FILE
@@ -120,11 +120,11 @@ async def test_rows_that_come_later_leave_the_mark_where_it_is(stage: ServedStag
             await screen.see("zebra")
             await asked.wait()
             await screen.pilot.press("down")
-            rows = screen.app.screen.query_one(OptionList)
-            assert rows.highlighted == 1
+            rows = screen.app.screen.query_one(RowList)
+            assert rows.rows[rows.mark].key == "zebra"
             go.set()
             await screen.see("slow/late")
-            assert rows.highlighted == 1
+            assert rows.rows[rows.mark].key == "zebra"
 
 
 async def test_an_answer_of_a_server_can_be_stopped(stage: ServedStage):

@@ -12,11 +12,13 @@ from pilot.conftest import Stage
 from textual.pilot import Pilot
 
 from llmtui.app.app import LlmtuiApp
+from llmtui.domain.fit import Room
 from llmtui.domain.messages import Message
 from llmtui.domain.metrics import HostReading, ProcessMemory, TurnMetrics
 from llmtui.domain.models import LoadedModel, MemoryParts, ModelInfo
 from llmtui.domain.transcript import ChatRecord, Manifest, MessageRecord, TurnRecord
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
+from llmtui.services.model_files import ModelDetails, TensorShare
 from llmtui.services.session import ChatSession
 from llmtui.services.summary import summary_line
 from llmtui.store.transcript_writer import TranscriptWriter
@@ -140,6 +142,7 @@ def info(name: str, **values: object) -> ModelInfo:
         "parameters": 7_615_616_512,
         "quantisation": "Q4_K_M",
         "trained_context": 32768,
+        "cache_cost": {"full_elements": 28 * 4 * 256},
     }
     return msgspec.convert(given | values, ModelInfo)
 
@@ -148,8 +151,26 @@ MODELS = [
     info("demo", source="demo", size_bytes=5 * MIB, architecture="llama", parameters=5_000_000, quantisation="Q8_0"),
     info("qwen2-7b-instruct"),
     info("通义千问-0.5b", size_bytes=352 * MIB, parameters=494_032_768, quantisation="Q4_0"),
+    info("llama-3.1-70b-instruct", source="lmstudio", size_bytes=40 * GIB, parameters=70_553_706_496),
+    info("mixtral-8x7b", source="huggingface", size_bytes=10 * GIB, parameters=46_702_792_704, quantisation="Q2_K"),
+    info("box/glm-4-9b", source="server", server="box", path="http://box/v1#glm-4-9b", cache_cost=None),
     info("half-downloaded", problem="the file is shorter than its header says"),
 ]
+ROOM = Room(available_bytes=12 * GIB, total_bytes=16 * GIB)
+
+
+def details(model: ModelInfo) -> ModelDetails:
+    return ModelDetails(
+        info=model,
+        gguf_version=3,
+        alignment=32,
+        tensors=290,
+        tensor_types=(TensorShare(type="Q4_0", tensors=168, size_bytes=9, share=0.58),),
+        metadata={"qwen2.block_count": 24, "qwen2.embedding_length": 896, "qwen2.attention.head_count": 14},
+        special_tokens={},
+        template="{{ messages }}",
+        licence="apache-2.0",
+    )
 
 
 class Sight:
@@ -157,6 +178,8 @@ class Sight:
 
     def __init__(self, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("llmtui.services.profiler.Profiler", StillProfiler)
+        monkeypatch.setattr("llmtui.services.fits.read_room", lambda *_: ROOM)
+        monkeypatch.setattr("llmtui.services.bookmarks.Bookmarks.used_at", lambda *_: 0.0)
         self.stage = stage
 
     def app(self, *, theme: str = "llmtui-dark", with_chat: bool = True) -> LlmtuiApp:
@@ -167,6 +190,7 @@ class Sight:
         services.host._open_engine = lambda *_: ScriptedEngine([ScriptedTurn(tokens=("好",))], model=granted)
         services.catalogue.resolve = lambda _spec: chosen
         services.catalogue.scan = lambda: iter(MODELS)
+        services.catalogue.details = details
         chat = a_chat(self.stage.folder) if with_chat else None
         return LlmtuiApp(services, model=chosen.name, chat=chat)
 
@@ -215,9 +239,12 @@ def test_welcome(snap_compare, sight: Sight, size: str):
     assert snap_compare(sight.app(with_chat=False), terminal_size=SIZES[size], run_before=after(words="Welcome"))
 
 
+PICK = ("ctrl+o", "f2", "down", "f2")
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_model_picker(snap_compare, sight: Sight, size: str):
-    ready = after("ctrl+o", words="4 models")
+    ready = after(*PICK, words="pinned: Alt+2")
     assert snap_compare(sight.app(), terminal_size=SIZES[size], run_before=ready)
 
 

@@ -5,6 +5,7 @@ import pytest
 from llmtui.app.actions import ACTIONS, GROUPS, bindings, footer_actions, resolve
 from llmtui.app.app import LlmtuiApp
 from llmtui.app.screens.chat import ChatScreen
+from llmtui.app.screens.model_picker import ModelPicker
 from llmtui.errors import ConfigError
 
 FIXED = {
@@ -25,7 +26,9 @@ UNUSABLE = {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+[", "ctrl+left_square_bracket", 
 
 def test_ids_and_keys_are_unique_and_complete():
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
-    assert len({action.key for action in ACTIONS}) == len(ACTIONS)
+    for scope in ("chat", "models"):
+        reached = [action.key for action in ACTIONS if action.scope in {scope, "app"}]
+        assert len(set(reached)) == len(reached)
     assert all(action.label and action.help.endswith(".") and action.group in GROUPS for action in ACTIONS)
 
 
@@ -37,7 +40,7 @@ def test_default_keys_are_the_documented_ones_and_reach_every_terminal():
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_has_the_method_that_runs_it(action):
-    owner = LlmtuiApp if action.scope == "app" else ChatScreen
+    owner = {"app": LlmtuiApp, "chat": ChatScreen, "models": ModelPicker}[action.scope]
     assert callable(getattr(owner, f"action_{action.id}", None))
 
 
@@ -90,11 +93,18 @@ def test_a_wrong_keymap_is_an_error_that_names_the_place(keymap, words):
 
 
 def test_bindings_of_the_two_scopes_are_the_registry():
-    made = {binding.id for scope in ("chat", "app") for binding in bindings(ACTIONS, scope)}
+    made = {binding.id for scope in ("chat", "models", "app") for binding in bindings(ACTIONS, scope)}
     assert made == {action.id for action in ACTIONS}
 
 
-def test_footer_keeps_its_order():
-    assert [action.footer for action in footer_actions(ACTIONS)] == sorted(
-        action.footer for action in ACTIONS if action.footer is not None
-    )
+def test_a_key_may_mean_another_thing_in_the_list_of_models_but_not_against_the_program():
+    assert resolve({"pin_model": "ctrl+g"})
+    with pytest.raises(ConfigError, match="ctrl\\+q"):
+        resolve({"pin_model": "ctrl+q"})
+
+
+@pytest.mark.parametrize("scope", ["chat", "models"])
+def test_footer_keeps_its_order(scope):
+    shown = footer_actions(ACTIONS, scope)
+    assert [action.footer for action in shown] == sorted(action.footer for action in shown)
+    assert all(action.scope in {scope, "app"} for action in shown)

@@ -12,10 +12,10 @@ from textual.binding import Binding
 
 from llmtui.errors import ConfigError
 
-Group = Literal["Chat", "Model", "View", "Program"]
-Scope = Literal["chat", "app"]
+Group = Literal["Chat", "Model", "Model list", "View", "Program"]
+Scope = Literal["chat", "models", "app"]
 
-GROUPS: tuple[Group, ...] = ("Chat", "Model", "View", "Program")
+GROUPS: tuple[Group, ...] = ("Chat", "Model", "Model list", "View", "Program")
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +27,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         label: two words at most, for the footer.
         help: one sentence, for palette and help screen.
         group: heading on the help screen.
-        scope: where its method lives: the chat screen, or the program, where it works on every screen.
+        scope: where its method lives: the chat screen, the list of models, or the program, where it works on every
+            screen.
         footer: rank in the footer, 0 first; None keeps it out.
         priority: runs before the focused widget sees the key.
     """
@@ -128,6 +129,58 @@ ACTIONS: tuple[Action, ...] = (
         scope="app",
     ),
     Action(
+        id="pin_model",
+        key="f2",
+        label="pin",
+        help="Pin the marked model to the next free number, or take its pin away.",
+        group="Model list",
+        scope="models",
+        footer=0,
+    ),
+    Action(
+        id="sort_models",
+        key="f3",
+        label="sort",
+        help="Sort by name, size, parameters, source, or last use.",
+        group="Model list",
+        scope="models",
+        footer=1,
+    ),
+    Action(
+        id="model_details",
+        key="f4",
+        label="details",
+        help="Show or hide all that is known of the marked model.",
+        group="Model list",
+        scope="models",
+        footer=2,
+    ),
+    Action(
+        id="rescan_models",
+        key="f5",
+        label="rescan",
+        help="Look for models again, on disk and on servers.",
+        group="Model list",
+        scope="models",
+        footer=3,
+    ),
+    Action(
+        id="details_down",
+        key="ctrl+down,shift+down",
+        label="more",
+        help="Scroll the details down; Ctrl+Up scrolls them up.",
+        group="Model list",
+        scope="models",
+    ),
+    Action(
+        id="details_up",
+        key="ctrl+up,shift+up",
+        label="less",
+        help="Scroll the details up.",
+        group="Model list",
+        scope="models",
+    ),
+    Action(
         id="toggle_profiler",
         key="f2",
         label="profiler",
@@ -190,10 +243,10 @@ def resolve(keymap: Mapping[str, str]) -> tuple[Action, ...]:
         else action
         for action in ACTIONS
     )
-    taken: dict[str, str] = {}
+    taken: dict[tuple[str, str], str] = {}
     for action in actions:
-        for key in action.key.split(","):
-            other = taken.setdefault(key, action.id)
+        for place in ((scope, key) for scope in _reached(action.scope) for key in action.key.split(",")):
+            other, key = taken.setdefault(place, action.id), place[1]
             if other != action.id:
                 raise ConfigError(
                     f"The key {key} stands for two actions: {other} and {action.id}",
@@ -201,6 +254,11 @@ def resolve(keymap: Mapping[str, str]) -> tuple[Action, ...]:
                     remedy=f"Give {other} or {action.id} another key",
                 )
     return actions
+
+
+def _reached(scope: Scope) -> tuple[Scope, ...]:
+    """Screens on which an action's key counts: one key may mean another thing on another screen."""
+    return ("chat", "models") if scope == "app" else (scope,)
 
 
 def _keys(action_id: str, written: str) -> list[str]:
@@ -253,6 +311,8 @@ def bindings(actions: Sequence[Action], scope: Scope) -> list[Binding]:
     ]
 
 
-def footer_actions(actions: Sequence[Action]) -> list[Action]:
-    """Those shown in the footer, most useful first."""
-    return sorted((action for action in actions if action.footer is not None), key=lambda action: action.footer or 0)
+def footer_actions(actions: Sequence[Action], scope: Scope = "chat") -> list[Action]:
+    """Those shown in the footer of a screen, most useful first; the chat's has the program's among them."""
+    scopes = {"chat", "app"} if scope == "chat" else {scope}
+    shown = (action for action in actions if action.footer is not None and action.scope in scopes)
+    return sorted(shown, key=lambda action: action.footer or 0)

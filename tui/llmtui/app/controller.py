@@ -20,6 +20,7 @@ from llmtui.app.view import ChatView
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.snapshot import ProfilerSnapshot
 from llmtui.errors import LlmtuiError
+from llmtui.services.bookmarks import Bookmarks
 
 if TYPE_CHECKING:
     from llmtui.services.session import ChatSession
@@ -42,6 +43,7 @@ class ChatController:
 
     def __init__(self, services: "Services", view: ChatView, actions: Sequence[Action]) -> None:
         self.services = services
+        self.bookmarks = Bookmarks(services.folders)
         self.pending: str | None = None
         self._view = view
         self._actions = tuple(actions)
@@ -125,6 +127,7 @@ class ChatController:
 
         self._view.spawn(asyncio.to_thread(warm_up), "warm")
         self._figures.start()
+        self._view.spawn(asyncio.to_thread(self.bookmarks.refresh), "bookmarks")
         problem = await self.reopen(chat) if chat is not None else None
         if self.session is None:
             await self._adopt(self._conversation.new_session())

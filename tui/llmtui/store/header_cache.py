@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from llmtui.domain.models import CacheCost
+from llmtui.store.files import replace_whole
 from llmtui.store.paths import make_private_dir
 
 VERSION = 2
@@ -95,7 +96,8 @@ class HeaderCache:
         if len(entries) > MAX_ENTRIES:
             entries = {key: entry for key, entry in entries.items() if key in self._used}
         with contextlib.suppress(OSError):
-            _replace(self._path, msgspec.msgpack.encode(_Document(VERSION, entries)))
+            make_private_dir(self._path.parent)
+            replace_whole(self._path, msgspec.msgpack.encode(_Document(VERSION, entries)))
 
 
 def stamp_of(parts: Sequence[Path]) -> Stamp:
@@ -119,19 +121,3 @@ def _read(path: Path) -> dict[bytes, _Entry]:
     except (OSError, msgspec.DecodeError, ValueError, RecursionError):
         return {}
     return document.entries if document.version == VERSION else {}
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """The old file stays whole until the new one is; every writer has a new file of its own."""
-    import tempfile  # noqa: PLC0415 - not needed while the cache is up to date
-
-    make_private_dir(path.parent)
-    fd, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(fd, "wb") as handle:
-            handle.write(data)
-        os.replace(fresh, path)  # noqa: PTH105 - mkstemp gives text
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(fresh)  # noqa: PTH108 - as above
-        raise

@@ -355,8 +355,7 @@ class ChatScreen(Screen[None]):
             if info is not None:
                 self.spawn(self.controller.load(info), "model")
 
-        services = self.controller.services
-        picker = ModelPicker(services.catalogue, self.controller.model, services.catalogue.servers)
+        picker = ModelPicker(self.controller.services, self.controller.bookmarks, self.actions)
         self.app.push_screen(picker, picked)
 
     def action_pull_model(self) -> None:

@@ -11,7 +11,12 @@ from llmtui.app.widgets.table import Column, Row
 from llmtui.domain.transcript import ChatSummary
 from llmtui.errors import LlmtuiError
 
-_COLUMNS = (Column("chat"), Column("last used"), Column("turns", right=True), Column("model"))
+_COLUMNS = (
+    Column(name="chat", flexible=True),
+    Column(name="last used"),
+    Column(name="turns", right=True),
+    Column(name="model"),
+)
 
 
 class HistoryScreen(PickerScreen[str]):
@@ -63,4 +68,5 @@ def chat_row(chat: ChatSummary) -> Row:
     """A chat as a row of the list."""
     title = fmt.name(chat.title) or "(empty)"
     used = datetime.fromtimestamp(chat.modified_ns / 1e9).astimezone()
-    return Row((title, f"{used:%Y-%m-%d %H:%M}", str(chat.turns), fmt.name(chat.model)), title)
+    cells = (title, f"{used:%Y-%m-%d %H:%M}", str(chat.turns), fmt.name(chat.model))
+    return Row(key=chat.path, cells=cells, search=title)

@@ -6,16 +6,16 @@ from typing import ClassVar, Generic, TypeVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.fuzzy import Matcher
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
-from textual.widgets.option_list import Option
+from textual.widgets import Input, Static
 from textual.worker import Worker, WorkerState
 
 from llmtui.app import format as fmt
-from llmtui.app.widgets.table import Column, Row, heading, lay_out, line
+from llmtui.app.widgets.row_list import RowList
+from llmtui.app.widgets.table import Column, Row, heading, lay_out
 from llmtui.domain.text import UNSAFE_RANGES
 
 Choice = TypeVar("Choice")
@@ -34,8 +34,8 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "close", show=False),
-        Binding("up", "move('cursor_up')", show=False, priority=True),
-        Binding("down", "move('cursor_down')", show=False, priority=True),
+        Binding("up", "move('up')", show=False, priority=True),
+        Binding("down", "move('down')", show=False, priority=True),
         Binding("pageup", "move('page_up')", show=False, priority=True),
         Binding("pagedown", "move('page_down')", show=False, priority=True),
         Binding("ctrl+home", "move('first')", show=False, priority=True),
@@ -47,11 +47,10 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         #box { width: 96%; max-width: 110; height: 80%; min-height: 8; padding: 0 1;
                background: $surface; border: round $primary; border-title-color: $primary; }
         #filter { background: $panel; }
+        #body { height: 1fr; }
+        #list { width: 1fr; height: 1fr; }
         #heading, #remark { height: 1; color: $text-muted; }
         #remark.-error { height: auto; max-height: 4; color: $error; }
-        OptionList { height: 1fr; border: none; padding: 0; background: $surface; scrollbar-size-vertical: 1; }
-        OptionList > .option-list--option { padding: 0; }
-        OptionList > .option-list--option-disabled { color: $text-muted; text-style: none; }
     }
     """
 
@@ -63,21 +62,31 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         self._rows: list[Row] = []
         self._choices: list[Choice] = []
         self._shown: list[int] = []
-        self._preferred: int | None = None
-        self._marked: int | None = None
+        self._preferred: str | None = None
+        self._moved = False
 
     def compose(self) -> ComposeResult:
-        """Filter, headings, list, remark."""
+        """Filter, headings and list with what stands beside them, remark."""
         with Vertical(id="box") as box:
             box.border_title = Content(self._title)
             filter_input = Input(placeholder=self._placeholder, id="filter", compact=True, restrict=_PRINTABLE)
             filter_input.cursor_blink = False
             yield filter_input
-            yield Static(id="heading", markup=False)
-            options = OptionList(id="rows", markup=False)
-            options.can_focus = False
-            yield options
+            with Container(id="body"):
+                with Vertical(id="list"):
+                    yield Static(id="heading", markup=False)
+                    yield RowList(id="rows")
+                yield from self.compose_beside()
             yield Static(id="remark", markup=False)
+            yield from self.compose_below()
+
+    def compose_beside(self) -> ComposeResult:
+        """What stands beside or beneath the list; nothing."""
+        yield from ()
+
+    def compose_below(self) -> ComposeResult:
+        """What stands below the remark; nothing."""
+        yield from ()
 
     def on_mount(self) -> None:
         """Type at once."""
@@ -86,25 +95,27 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
 
     def on_resize(self) -> None:
         """The columns depend on the width."""
-        self.call_after_refresh(self._refill)
+        self.call_after_refresh(self.lay_out_again)
 
-    def fill(self, rows: Sequence[Row], choices: Sequence[Choice], *, preferred: int | None = None) -> None:
-        """Set the rows and what each stands for; `preferred` is marked first."""
+    def fill(self, rows: Sequence[Row], choices: Sequence[Choice], *, preferred: str | None = None) -> None:
+        """Set the rows and what each stands for; `preferred`, the key of one, is marked first."""
         self._rows, self._choices = list(rows), list(choices)
         self._preferred = preferred
         self._refill()
 
-    def grow(self, rows: Sequence[Row], choices: Sequence[Choice], *, preferred: int | None = None) -> None:
-        """Like `fill` with the same rows and more behind them; a row that the user marked stays marked.
+    def grow(self, rows: Sequence[Row], choices: Sequence[Choice], *, preferred: str | None = None) -> None:
+        """Like `fill`, with rows that may stand elsewhere now; the one that the user marked stays marked.
 
         While the list is filtered the best match is marked first, not `preferred`.
         """
         if self.query_one(Input).value:
             preferred = None
-        at = self.query_one(OptionList).highlighted
-        if at is not None and at != self._marked and at < len(self._shown):
-            preferred = self._shown[at]
-        self.fill(rows, choices, preferred=preferred)
+        self.fill(rows, choices, preferred=self._key_marked() if self._moved else preferred)
+
+    def lay_out_again(self) -> None:
+        """The width of the list differs."""
+        self._preferred = self._key_marked() or self._preferred
+        self._refill()
 
     def remark(self, text: str, *, error: bool = False) -> None:
         """Set the line below the list; it may name files, so control characters are made visible."""
@@ -112,13 +123,19 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         remark.set_class(error, "-error")
         remark.update(fmt.name(text))
 
+    @property
+    def marked(self) -> Choice | None:
+        """What the marked row stands for."""
+        at = self.query_one(RowList).mark
+        return self._choices[self._shown[at]] if at is not None and at < len(self._shown) else None
+
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show an error that background work did not foresee, instead of a traceback."""
         if event.state is WorkerState.ERROR:
             self.remark(f"{type(event.worker.error).__name__}: {event.worker.error}", error=True)
 
     def chosen(self, choice: Choice) -> None:
-        """A row was chosen."""
+        """A row without a problem was chosen."""
         self.dismiss(choice)
 
     def typed(self, text: str) -> None:
@@ -126,39 +143,50 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
 
     def action_move(self, how: str) -> None:
         """Move the mark in the list."""
-        getattr(self.query_one(OptionList), f"action_{how}")()
+        self._moved = True
+        self.query_one(RowList).move(how)
 
     @on(Input.Changed)
     def _filter(self) -> None:
         self._preferred = None
+        self._moved = False
         self._refill()
 
     @on(Input.Submitted)
     def _enter(self, event: Input.Submitted) -> None:
         event.stop()
-        at = self.query_one(OptionList).highlighted
+        at = self.query_one(RowList).mark
         if at is not None and at < len(self._shown):
-            self.chosen(self._choices[self._shown[at]])
+            self._choose(at)
         elif event.value.strip():
             self.typed(event.value.strip())
 
-    @on(OptionList.OptionSelected)
-    def _clicked(self, event: OptionList.OptionSelected) -> None:
-        self.chosen(self._choices[self._shown[event.option_index]])
+    @on(RowList.Clicked)
+    def _clicked(self, event: RowList.Clicked) -> None:
+        self._choose(event.number)
+
+    def _choose(self, at: int) -> None:
+        row = self._rows[self._shown[at]]
+        if row.problem is None:
+            self.chosen(self._choices[self._shown[at]])
+        else:
+            self.remark(row.problem, error=True)
+
+    def _key_marked(self) -> str | None:
+        at = self.query_one(RowList).mark
+        shown = self.query_one(RowList).rows
+        return shown[at].key if at is not None and at < len(shown) else None
 
     def _refill(self) -> None:
-        options = self.query_one(OptionList)
-        layout = lay_out(self._columns, self._rows, max(1, options.content_size.width - 1))
+        rows = self.query_one(RowList)
+        layout = lay_out(self._columns, self._rows, rows.row_width)
         self._shown = self._matching(self.query_one(Input).value.strip())
         self.query_one("#heading", Static).update(heading(layout))
-        options.set_options(
-            Option(line(self._rows[index], layout), disabled=self._rows[index].problem is not None)
-            for index in self._shown
-        )
-        marked = self._shown.index(self._preferred) if self._preferred in self._shown else None
-        first = next((at for at, index in enumerate(self._shown) if self._rows[index].problem is None), None)
-        self._marked = marked if marked is not None else first
-        options.highlighted = self._marked
+        shown = [self._rows[index] for index in self._shown]
+        marked = next((at for at, row in enumerate(shown) if row.key == self._preferred), None)
+        if marked is None:
+            marked = next((at for at, row in enumerate(shown) if row.problem is None), 0 if shown else None)
+        rows.show(shown, layout, mark=marked)
 
     def _matching(self, query: str) -> list[int]:
         if not query:

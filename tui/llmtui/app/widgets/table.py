@@ -7,78 +7,112 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 GAP = 2
-FIRST_LEAST = 14
-"""The first column keeps at least this many cells; others are dropped from the right before it gets less."""
+FLEXIBLE_LEAST = 24
+"""Cells that the flexible column keeps, if it has as many to show; others are dropped before it gets less."""
 
 
-class Column(msgspec.Struct, frozen=True):
-    """A heading; numbers stand right-aligned."""
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A heading.
+
+    Attributes:
+        right: numbers stand right-aligned.
+        flexible: takes what the others leave; one column of a table is.
+        rank: of two columns the lower one goes first when the width does not do; of equals the one further right.
+    """
 
     name: str
     right: bool = False
+    flexible: bool = False
+    rank: int = 0
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a list.
 
     Attributes:
+        key: unique in the list.
         cells: one text a column.
         search: what a filter looks at.
         problem: why the row cannot be chosen; it then stands in place of the later columns.
+        styles: by the number of a column; the others are quiet, the flexible one is not.
     """
 
+    key: str
     cells: tuple[str, ...]
     search: str
     problem: str | None = None
+    styles: dict[int, str] = {}
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """Widths of the columns that are shown."""
+    """Columns that are shown: their numbers and their widths in cells."""
 
     columns: tuple[Column, ...]
+    shown: tuple[int, ...]
     widths: tuple[int, ...]
+
+    @property
+    def flexible(self) -> int:
+        """Number of the column that takes what is left."""
+        return next(index for index, column in enumerate(self.columns) if column.flexible)
 
 
 def lay_out(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Layout:
-    """Each column as wide as its widest text; the first one takes what is left."""
-    widths = [
-        max([cell_len(column.name), *(cell_len(row.cells[index]) for row in rows if row.problem is None)])
-        for index, column in enumerate(columns)
-    ]
-    shown = len(columns)
-    while shown > 1 and width - sum(widths[1:shown]) - GAP * (shown - 1) < FIRST_LEAST:
-        shown -= 1
-    first = max(1, width - sum(widths[1:shown]) - GAP * (shown - 1))
-    return Layout(tuple(columns[:shown]), (first, *widths[1:shown]))
+    """Each column as wide as its widest text; the flexible one takes what is left.
+
+    A column in which no row has anything is left out.
+    """
+    sound = [row for row in rows if row.problem is None]
+    widest = [max((cell_len(row.cells[index]) for row in sound), default=0) for index in range(len(columns))]
+    named = [max(cell_len(column.name), cells) for column, cells in zip(columns, widest, strict=True)]
+    flexible = next(index for index, column in enumerate(columns) if column.flexible)
+    shown = [index for index in range(len(columns)) if index == flexible or widest[index] or not sound]
+    least = min(FLEXIBLE_LEAST, named[flexible])
+
+    def left() -> int:
+        return width - sum(named[index] + GAP for index in shown if index != flexible)
+
+    while len(shown) > 1 and left() < least:
+        shown.remove(min((index for index in shown if index != flexible), key=lambda i: (columns[i].rank, -i)))
+    widths = tuple(max(1, left()) if index == flexible else named[index] for index in shown)
+    return Layout(tuple(columns), tuple(shown), widths)
 
 
 def heading(layout: Layout) -> Content:
     """The columns' names."""
-    return Content.styled(_joined([column.name for column in layout.columns], layout), "$text-muted")
+    cells = (_fitted(layout.columns[index], layout.columns[index].name, width) for index, width in _places(layout))
+    return Content.styled((" " * GAP).join(cells), "$text-muted")
 
 
 def line(row: Row, layout: Layout) -> Content:
     """One row; a row with a problem is dim and says why."""
-    if row.problem is None:
-        first, *rest = _cells(row.cells, layout)
-        return Content.assemble(first, ("".join(" " * GAP + cell for cell in rest), "$text-muted"))
-    total = sum(layout.widths) + GAP * (len(layout.widths) - 1)
-    name = row.cells[0]
-    name = name if cell_len(name) <= total // 2 else _cut(name, total // 2)
-    return Content.styled(_cut(f"{name}  {row.problem}", total), "$text-muted")
+    parts: list[str | tuple[str, str]] = []
+    for number, (index, width) in enumerate(_places(layout)):
+        if number:
+            parts.append(" " * GAP)
+        if row.problem is not None and index == layout.flexible:
+            rest = sum(layout.widths[number:]) + GAP * (len(layout.widths) - number - 1)
+            parts.append((_with_problem(row.cells[index], row.problem, rest), "$text-muted"))
+            break
+        text = _fitted(layout.columns[index], row.cells[index], width)
+        style = row.styles.get(index, "" if index == layout.flexible else "$text-muted")
+        parts.append((text, style) if style else text)
+    return Content.assemble(*parts)
 
 
-def _joined(cells: Sequence[str], layout: Layout) -> str:
-    return (" " * GAP).join(_cells(cells, layout))
+def _places(layout: Layout) -> list[tuple[int, int]]:
+    return list(zip(layout.shown, layout.widths, strict=True))
 
 
-def _cells(cells: Sequence[str], layout: Layout) -> list[str]:
-    fitted = []
-    for cell, width, column in zip(cells, layout.widths, layout.columns, strict=False):
-        cut = _cut(cell, width)
-        pad = " " * (width - cell_len(cut))
-        fitted.append(pad + cut if column.right else cut + pad)
-    return fitted
+def _with_problem(name: str, problem: str, room: int) -> str:
+    name = name if cell_len(name) <= room // 2 else _cut(name, room // 2)
+    return _cut(f"{name}  {problem}", room)
+
+
+def _fitted(column: Column, text: str, width: int) -> str:
+    cut = _cut(text, width)
+    pad = " " * (width - cell_len(cut))
+    return pad + cut if column.right else cut + pad
 
 
 def _cut(text: str, width: int) -> str:

@@ -1,0 +1,145 @@
+"""What the details pane says of a model. Pure."""
+
+import textwrap
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from textual.content import Content
+
+from llmtui.app import format as fmt
+from llmtui.app.model_rows import Standing
+from llmtui.domain.fit import Fit
+from llmtui.domain.models import ModelInfo
+from llmtui.domain.text import visible_line
+
+if TYPE_CHECKING:
+    from llmtui.services.model_files import ModelDetails
+
+LABEL = 11
+_MOST_TYPES = 4
+_LISTED = (
+    ("layers", "block_count"),
+    ("width", "embedding_length"),
+    ("heads", "attention.head_count"),
+    ("kv heads", "attention.head_count_kv"),
+    ("window", "attention.sliding_window"),
+    ("experts", "expert_count"),
+    ("rope base", "rope.freq_base"),
+)
+"""Metadata of interest: label and key after the architecture's name."""
+_GENERAL = (
+    ("author", "general.author"),
+    ("finetune", "general.finetune"),
+    ("languages", "general.languages"),
+    ("tags", "general.tags"),
+    ("tokenizer", "tokenizer.ggml.model"),
+    ("vocabulary", "tokenizer.ggml.tokens"),
+)
+
+Line = tuple[str, str, str]
+"""Label, text, style."""
+
+
+def sheet(
+    info: ModelInfo, standing: Standing, details: "ModelDetails | None", *, width: int, remark: str = ""
+) -> Content:
+    """Everything known of a model, wrapped beside its labels.
+
+    Args:
+        info: from the list.
+        standing: pin, memory and use.
+        details: of the header; None while it is read, and for models of servers.
+        width: cells.
+        remark: stands at the end, e.g. that the header is being read.
+    """
+    lines: list[Content] = [Content.styled(fmt.name(info.name), "bold $primary")]
+    rows = [*_state(info, standing), *_memory(standing.fit), *_file(info), *_header(info, details)]
+    for label, text, style in rows:
+        first, *rest = _wrapped(visible_line(text), max(8, width - LABEL))
+        lines.append(Content.assemble((label.ljust(LABEL), "$text-muted"), (first, style) if style else first))
+        lines += [Content.assemble(" " * LABEL, (more, style) if style else more) for more in rest]
+    if remark:
+        lines += [Content.styled(part, "$text-muted") for part in _wrapped(visible_line(remark), width)]
+    return Content("\n").join(lines)
+
+
+def _state(info: ModelInfo, standing: Standing) -> Iterable[Line]:
+    if info.problem:
+        yield "problem", info.problem, "$error"
+    if standing.current:
+        yield "state", "answers now", ""
+    elif standing.warm:
+        yield "state", "in the server's memory" if info.server else "in memory: going back to it takes no time", ""
+    if info.server is not None:
+        yield "served by", f"{info.server}, {info.path.partition('#')[0]}", ""
+    elif info.also_served is not None:
+        yield "served too", f"by {info.also_served}", ""
+    if standing.pin is not None:
+        yield "pinned", f"Alt+{standing.pin}", ""
+    if standing.used_at:
+        yield "last used", f"{datetime.fromtimestamp(standing.used_at).astimezone():%Y-%m-%d %H:%M}", ""
+
+
+def _memory(fit: Fit | None) -> Iterable[Line]:
+    if fit is None:
+        return
+    style = {"yes": "$success", "tight": "$warning", "no": "$error"}.get(fit.verdict or "", "")
+    yield "fits", f"{fit.verdict or '?'}: {fit.reason}", style
+    if fit.total_bytes is not None:
+        yield "takes", f"~{fmt.size(fit.total_bytes)} with a context of {fmt.integer(fit.context)}", ""
+        parts = (("weights", fit.weights_bytes), ("cache", fit.cache_bytes), ("buffers", fit.buffer_bytes))
+        yield "", ", ".join(f"{name} {fmt.size(size)}" for name, size in parts), "$text-muted"
+
+
+def _file(info: ModelInfo) -> Iterable[Line]:
+    if info.server is None:
+        yield "file", info.path, ""
+    if len(info.parts) > 1:
+        yield "parts", str(len(info.parts)), ""
+    if info.title and info.title != info.name:
+        yield "title", info.title, ""
+    facts = (info.architecture, fmt.count(info.parameters) if info.parameters else None, info.quantisation)
+    known = [fact for fact in facts if fact]
+    if known:
+        yield "model", " · ".join(known), ""
+    if info.size_bytes is not None:
+        yield "size", fmt.size(info.size_bytes), ""
+    if info.trained_context:
+        yield "trained on", f"{info.trained_context:,} tokens of context", ""
+
+
+def _header(info: ModelInfo, details: "ModelDetails | None") -> Iterable[Line]:
+    if details is None:
+        return
+    yield "licence", details.licence or fmt.UNKNOWN, ""
+    template = details.template
+    yield "template", f"in the file, {len(template):,} characters" if template else "none: a plain one is used", ""
+    if details.ollama is not None:
+        parts = (("template", details.ollama.template), ("system", details.ollama.system))
+        named = [name for name, text in (*parts, ("parameters", details.ollama.parameters)) if text]
+        if named:
+            yield "ollama", ", ".join(named), ""
+    shares = details.tensor_types
+    if shares:
+        shown = ", ".join(f"{share.type} {fmt.percent(share.share)}" for share in shares[:_MOST_TYPES])
+        yield "tensors", f"{details.tensors:,}: {shown}{', …' if len(shares) > _MOST_TYPES else ''}", ""
+    keys = [*((label, f"{info.architecture}.{key}") for label, key in _LISTED), *_GENERAL]
+    for label, key in keys:
+        if key in details.metadata:
+            yield label, str(details.metadata[key]), ""
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines no wider than `width` cells, broken at spaces where that is possible."""
+    if cell_len(text) == len(text):
+        return textwrap.wrap(text, width) or [""]
+    lines, line, cells = [], "", 0
+    for char in text:
+        size = cell_len(char)
+        if cells + size > width:
+            lines.append(line)
+            line, cells = "", 0
+        line, cells = line + char, cells + size
+    return [*lines, line]

@@ -1,0 +1,107 @@
+"""The user's models at hand: pinned under a number, used lately, and how their list is shown.
+
+Methods that write touch the disk: call them from a thread. A disk that cannot be written is told once per call by an
+error, and what was chosen holds for this window all the same.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from llmtui.domain.models import ModelInfo
+from llmtui.store.paths import Folders
+from llmtui.store.user_state import MOST_PINS, Pin, UserState, read_state, write_state
+
+__all__ = ["MOST_PINS", "Bookmarks", "Pin"]
+
+
+class Bookmarks:
+    """What is remembered of the user's choices, shared with other windows through one file.
+
+    Args:
+        folders: of the user.
+        now: seconds since 1970.
+    """
+
+    def __init__(self, folders: Folders, *, now: Callable[[], float] = time.time) -> None:
+        self._folders = folders
+        self._now = now
+        self._lock = threading.Lock()
+        self._state = UserState()
+
+    def refresh(self) -> None:
+        """Read what other windows have written since. Reads from disk: call it from a thread."""
+        state = read_state(self._folders)
+        with self._lock:
+            self._state = state
+
+    @property
+    def pins(self) -> Mapping[int, Pin]:
+        """Pinned models by number, as last read."""
+        return self._state.pins
+
+    @property
+    def sort(self) -> str | None:
+        """How the list of models was last sorted."""
+        return self._state.sort
+
+    @property
+    def details(self) -> bool | None:
+        """Whether the details of models are to be open; None when that was never said."""
+        return self._state.details
+
+    def pin_of(self, info: ModelInfo) -> int | None:
+        """The number under which a model is pinned."""
+        return _number(self._state, info)
+
+    def used_at(self, info: ModelInfo) -> float:
+        """When a model was loaded last, in seconds since 1970; 0 when never."""
+        return self._state.used.get(info.path, 0.0)
+
+    def toggle_pin(self, info: ModelInfo) -> int | None:
+        """Pin a model to the next free number, or take its pin away; the number it has now.
+
+        Raises:
+            StoreError: it holds for this window only.
+        """
+
+        def changed(state: UserState) -> UserState:
+            number = _number(state, info)
+            if number is not None:
+                return msgspec.structs.replace(state, pins={n: pin for n, pin in state.pins.items() if n != number})
+            free = next((n for n in range(1, MOST_PINS + 1) if n not in state.pins), None)
+            if free is None:
+                return state
+            pins = {**state.pins, free: Pin(name=info.name, path=info.path)}
+            return msgspec.structs.replace(state, pins=dict(sorted(pins.items())))
+
+        self._change(changed)
+        return self.pin_of(info)
+
+    def note_used(self, info: ModelInfo) -> None:
+        """A model was loaded.
+
+        Raises:
+            StoreError: as `toggle_pin`.
+        """
+        self._change(lambda state: msgspec.structs.replace(state, used={**state.used, info.path: self._now()}))
+
+    def remember(self, *, sort: str | None = None, details: bool | None = None) -> None:
+        """Keep how the list is shown; None leaves it as it was.
+
+        Raises:
+            StoreError: as `toggle_pin`.
+        """
+        given = {name: value for name, value in (("sort", sort), ("details", details)) if value is not None}
+        self._change(lambda state: msgspec.structs.replace(state, **given))
+
+    def _change(self, change: Callable[[UserState], UserState]) -> None:
+        with self._lock:
+            self._state = change(read_state(self._folders))
+            write_state(self._folders, self._state)
+
+
+def _number(state: UserState, info: ModelInfo) -> int | None:
+    return next((number for number, pin in state.pins.items() if pin.path == info.path), None)
