@@ -1,6 +1,7 @@
 """Checksums of model files: gigabytes, so with progress, and cancelled at once."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
@@ -75,7 +76,8 @@ async def checksums(paths: Sequence[Path], into: dict[Path, str]) -> AsyncGenera
     yield Progress(stage="checking", done=0, total=total)
     for path in paths:
         checksum = Checksum(path)
-        async for done in checksum.steps():
-            yield Progress(stage="checking", done=before + done, total=total)
+        async with contextlib.aclosing(checksum.steps()) as steps:
+            async for done in steps:
+                yield Progress(stage="checking", done=before + done, total=total)
         before += sizes[path]
         into[path] = checksum.hexdigest or ""

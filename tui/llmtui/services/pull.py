@@ -150,8 +150,9 @@ async def pull(found: Found, offer: Offer, folder: Path) -> AsyncGenerator[Progr
             stack.callback(partial.close)
             partials.append(partial)
         present: list[Path] = []
-        async for progress in _present(offer.files, finals, present):
-            yield progress
+        async with contextlib.aclosing(_present(offer.files, finals, present)) as events:
+            async for progress in events:
+                yield progress
         missing = [
             (file, partial) for file, partial in zip(offer.files, partials, strict=True) if partial.final not in present
         ]
@@ -160,8 +161,9 @@ async def pull(found: Found, offer: Offer, folder: Path) -> AsyncGenerator[Progr
         check_room(folder, sum(file.size_bytes or 0 for file, _ in missing) - here)
         before = sum(path.stat().st_size for path in present)
         for file, partial in missing:
-            async for progress in _one(found, file, partial, before=before, total=total):
-                yield progress
+            async with contextlib.aclosing(_one(found, file, partial, before=before, total=total)) as events:
+                async for progress in events:
+                    yield progress
             before += partial.size
         await asyncio.to_thread(_check_headers, offer, partials, present)
         for _, partial in reversed(missing):
@@ -203,8 +205,9 @@ async def _present(files: Sequence[HubFile], finals: Sequence[Path], into: list[
         same = final.is_file() and file.size_bytes in {None, final.stat().st_size}
         if same and file.sha256 is not None:
             sums: dict[Path, str] = {}
-            async for progress in checksums([final], sums):
-                yield progress
+            async with contextlib.aclosing(checksums([final], sums)) as events:
+                async for progress in events:
+                    yield progress
             same = sums[final] == file.sha256
         if not same:
             raise ModelError(

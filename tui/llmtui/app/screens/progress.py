@@ -14,7 +14,7 @@ from llmtui.app.operations import Operation
 
 REPAINT_S = 0.25
 _FULL, _EMPTY = "█", "░"
-_KEYS = "Esc cancels · Enter goes on in the background"
+_KEYS = "Enter: to the background · Esc: cancel"
 _CANCELLING = "stopping …"
 _OVER = "Esc closes"
 
@@ -90,7 +90,7 @@ class ProgressScreen(ModalScreen[str | None]):
             self.query_one("#bar", Static).display = self.query_one("#figures", Static).display = False
             return
         if self._kept:
-            keys += f" · {self._kept}"
+            keys += f", {self._kept}"
         self.query_one("#stage", Static).update(stage)
         bar = self.query_one("#bar", Static)
         bar.update(bar_of(progress.fraction if progress else None, bar.content_size.width))

@@ -150,7 +150,7 @@ class PullScreen(ModalScreen[str | None]):
         folder = folder_for(found, self._services.folders)
         title = f"Pull {offer.files[0].path.rpartition('/')[2]}"
         operation = self.app.operations.start(title, pull(found, offer, folder))
-        self.app.push_screen(ProgressScreen(operation, kept="what has come is kept"), self._pulled)
+        self.app.push_screen(ProgressScreen(operation, kept="keeping what has come"), self._pulled)
 
     def _through_ollama(self, text: str) -> bool:
         """Have the server fetch what is one of Ollama's; False when it is not."""

@@ -23,6 +23,7 @@ CHUNK = 1 << 18
 """Bytes written at a time: what a cut can lose, and what progress moves by on a slow line."""
 TELL_S = 0.1
 RETRIES = 4
+LONGEST_WAIT_S = 8
 BUSY = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that another try may mend."""
 SHA256_DIGITS = 64
@@ -68,23 +69,30 @@ def do(job: Job, send: Send) -> Reply:
 def listed(job: ListJob) -> Listed:
     """All files of a repository at the commit that the revision means now."""
     from huggingface_hub import HfApi  # noqa: PLC0415 - after the environment is set
-    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 - as above
     from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential  # noqa: PLC0415 - as above
-
-    def passing(error: BaseException) -> bool:
-        return isinstance(error, HfHubHTTPError) and error.response.status_code in BUSY
 
     api = HfApi(endpoint=job.endpoint, token=_token(), library_name="llmtui")
     for attempt in Retrying(
         retry=retry_if_exception(passing),
         stop=stop_after_attempt(RETRIES),
-        wait=wait_exponential(multiplier=0.5, max=8),
+        wait=wait_exponential(multiplier=0.5, max=LONGEST_WAIT_S),
         reraise=True,
     ):
         with attempt:
             info = api.model_info(job.repository, revision=job.revision, files_metadata=True, timeout=30)
     files = tuple(_file(sibling) for sibling in info.siblings or ())
     return Listed(listing=Listing(repository=job.repository, commit=info.sha or job.revision or "main", files=files))
+
+
+def passing(error: BaseException) -> bool:
+    """Whether another try may mend it. An address where nobody is will have nobody there a second later."""
+    from huggingface_hub.errors import HfHubHTTPError  # noqa: PLC0415 - after the environment is set
+
+    from llmtui.engines.hub.faults import is_transport  # noqa: PLC0415 - as above
+
+    if isinstance(error, HfHubHTTPError):
+        return error.response.status_code in BUSY
+    return is_transport(error) and type(error).__name__ != "ConnectError"
 
 
 def _file(sibling: Any) -> HubFile:
@@ -102,7 +110,15 @@ def fetched(job: FetchJob, send: Send) -> Reply:
         OSError: the disk is full or cannot be written.
         Exception: the library's, of the network and the hub.
     """
+    from huggingface_hub.constants import MAX_HTTP_DOWNLOAD_SIZE  # noqa: PLC0415 - after the environment is set
+
     file = _with_checksum(job)
+    if (file.size_bytes or 0) > MAX_HTTP_DOWNLOAD_SIZE:
+        return Refused(
+            title=f"{file.path} is larger than a hub sends",
+            cause=f"it has {file.size_bytes:,} bytes, and {MAX_HTTP_DOWNLOAD_SIZE:,} are the most of one file",
+            remedy="Choose a quantisation that is smaller, or split into parts",
+        )
     with Path(job.partial).open("ab") as partial:
         if file.size_bytes is not None and partial.tell() > file.size_bytes:
             partial.truncate(0)
@@ -148,16 +164,26 @@ def _download(job: FetchJob, file: HubFile, partial: BinaryIO, send: Send) -> No
     headers = {"user-agent": f"llmtui/{llmtui.__version__}", "accept-encoding": "identity"}
     if token:
         headers["authorization"] = f"Bearer {token}"
-    here = partial.seek(0, os.SEEK_END)
-    http_get(
-        _address(job),
-        partial,
-        resume_size=here,
-        headers=headers,
-        expected_size=file.size_bytes,
-        displayed_filename="file",
-        tqdm_class=_teller(here, send),
-    )
+    tries = 0
+    while True:
+        here = partial.seek(0, os.SEEK_END)
+        try:
+            http_get(
+                _address(job),
+                partial,
+                resume_size=here,
+                headers=headers,
+                expected_size=file.size_bytes,
+                displayed_filename="file",
+                tqdm_class=_teller(here, send),
+            )
+        except Exception as error:
+            tries = 0 if partial.seek(0, os.SEEK_END) > here else tries + 1
+            if tries >= RETRIES or not passing(error):
+                raise
+            time.sleep(min(LONGEST_WAIT_S, 0.5 * 2**tries))
+        else:
+            return
 
 
 def _teller(here: int, send: Send) -> Any:
