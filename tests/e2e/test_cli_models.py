@@ -1,5 +1,6 @@
 """`llmtui models` and `llmtui doctor` as commands."""
 
+import hashlib
 import json
 import os
 import stat
@@ -127,3 +128,21 @@ def test_the_doctor_fails_for_a_bad_configuration_and_goes_on(user: dict[str, st
     assert "temprature" in text
     assert "✓ ok  demo" in text
     assert text.rstrip().endswith("1 failed: files.config")
+
+
+def test_the_checksum_is_read_when_asked_for(user: dict[str, str], shelf: Path) -> None:
+    file = shelf / "models" / "静夜思.gguf"
+    expected = hashlib.sha256(file.read_bytes()).hexdigest()
+    plain = llmtui(user, "models", "show", "静夜思", "--hash", cwd=shelf)
+    found = json.loads(llmtui(user, "models", "show", "静夜思", "--hash", "--json", cwd=shelf).stdout)
+
+    assert f"{expected}  {file}" in plain.stdout.decode()
+    assert "checking 静夜思 · 100 %" in plain.stderr.decode()
+    assert found["sha256"] == {str(file): expected}
+
+
+def test_named_templates_are_shown_in_full(user: dict[str, str], shelf: Path) -> None:
+    tools = "{% for tool in tools %}" + "x" * 300 + "{% endfor %}"
+    write(shelf / "models" / "tools.gguf", model(extra=[kv_string("tokenizer.chat_template.tool_use", tools)]))
+    text = llmtui(user, "models", "show", "tools", cwd=shelf).stdout.decode()
+    assert f"chat template tool_use\n  {tools}" in text

@@ -86,9 +86,10 @@ command.add_command(quantize)
 
 @command.command(name="show")
 @click.argument("model")
+@click.option("--hash", "with_hash", is_flag=True, help="Read all of it and print the SHA-256 of every file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
-def show(ctx: click.Context, model: str, *, as_json: bool) -> None:
+def show(ctx: click.Context, model: str, *, with_hash: bool, as_json: bool) -> None:
     """Show what a model's file says of itself: tensors, tokens, template, metadata; or what its server tells."""
     from llmtui.services.setup import prepare  # noqa: PLC0415 - `--help` loads no service
 
@@ -105,10 +106,17 @@ def show(ctx: click.Context, model: str, *, as_json: bool) -> None:
 
         found = asyncio.run(served_details(info, services.catalogue.servers))
         lines = _served_sheet(found)
-    if as_json or ctx.obj:
+    as_json = as_json or bool(ctx.obj)
+    sums: dict[str, str] = {}
+    if with_hash:
+        from llmtui.cli.model_hash import hashed  # noqa: PLC0415 - only when asked for
+
+        sums = hashed(info, quiet=as_json)
+        lines += ["", "sha256", *(f"  {digest}  {output.safe_line(path)}" for path, digest in sums.items())]
+    if as_json:
         import msgspec  # noqa: PLC0415
 
-        output.write_json(msgspec.to_builtins(found))
+        output.write_json(msgspec.to_builtins(found) | ({"sha256": sums} if with_hash else {}))
         return
     for line in lines:
         output.write(line + "\n")
@@ -181,9 +189,13 @@ def _sheet(found: "ModelDetails") -> list[str]:
         ("size", size(info.size_bytes)),
         ("context", f"{whole(info.trained_context)} tokens trained"),
         ("licence", found.licence),
+        ("languages", found.metadata.get("general.languages")),
+        ("from", found.metadata.get("general.repo_url") or found.metadata.get("general.source.url")),
         ("tensors", f"{found.tensors}, GGUF version {found.gguf_version}"),
     ]
     lines = _pairs(facts)
+    if len(info.parts) > 1:
+        lines += ["", "files", *(f"  {output.safe_line(part)}" for part in info.parts)]
     lines += ["", "tensor types"]
     types = [
         (share.type, whole(share.tensors), size(share.size_bytes), f"{100 * share.share:.1f} %")
@@ -194,6 +206,8 @@ def _sheet(found: "ModelDetails") -> list[str]:
     lines += ["", "metadata", *_indented(found.metadata.items())]
     lines += ["", "chat template"]
     lines += _paragraph(found.template or "none")
+    for name, text in found.named_templates.items():
+        lines += ["", f"chat template {output.safe_line(name)}", *_paragraph(text)]
     return [*lines, *_of_ollama(found.ollama)] if found.ollama else lines
 
 

@@ -23,6 +23,7 @@ NOT_MODELS = {
     "adapter": "a LoRA adapter",
     "imatrix": "an importance matrix",
 }
+TEMPLATE = "tokenizer.chat_template"
 _SPECIAL = re.compile(r"tokenizer\.ggml\.(\w+)_token_id")
 
 
@@ -47,6 +48,7 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
         metadata: every key; long arrays as `[string × 151936]`, the chat template left out.
         special_tokens: role to token, e.g. `eos` to `<|im_end|>`.
         template: text of the chat template; None when the file has none.
+        named_templates: further ones by their purpose, e.g. `tool_use`.
         alignment: of the tensor data, in bytes.
         ollama: what Ollama's manifest adds; None for models from elsewhere.
     """
@@ -59,6 +61,7 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str | int | float | bool]
     special_tokens: dict[str, str]
     template: str | None
+    named_templates: dict[str, str]
     licence: str | None
     ollama: OllamaExtras | None = None
 
@@ -199,7 +202,7 @@ def details(info: ModelInfo, ollama: OllamaExtras | None = None) -> ModelDetails
     head = headers[0]
     metadata: dict[str, str | int | float | bool] = {}
     for key, value in head.values.items():
-        if key != "tokenizer.chat_template":
+        if key != TEMPLATE and not key.startswith(f"{TEMPLATE}."):
             shown = str(value) if isinstance(value, GgufArray) else _short(value) if isinstance(value, tuple) else value
             metadata[visible_line(key)] = shown
     return ModelDetails(
@@ -210,7 +213,12 @@ def details(info: ModelInfo, ollama: OllamaExtras | None = None) -> ModelDetails
         tensor_types=_shares(headers),
         metadata=metadata,
         special_tokens=_special_tokens(head),
-        template=head.text("tokenizer.chat_template"),
+        template=head.text(TEMPLATE),
+        named_templates={
+            visible_line(key.removeprefix(f"{TEMPLATE}.")): value
+            for key, value in head.values.items()
+            if key.startswith(f"{TEMPLATE}.") and isinstance(value, str)
+        },
         licence=head.text("general.license"),
         ollama=ollama,
     )
