@@ -24,6 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from gguf_lora import make_lora
 from gguf_shapes import SHAPES, Part, Shape, TensorSpec, tensors
 from gguf_vocab import CHATML, Vocabulary, vocabulary
 
@@ -194,6 +195,9 @@ def values(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write a GGUF model of a real shape with random weights.")
+    parser.add_argument(
+        "--lora-for", type=Path, metavar="FILE", help="write a LoRA adapter for this small model instead"
+    )
     parser.add_argument("--shape", choices=sorted(SHAPES), default="qwen2-0.5b")
     parser.add_argument("--type", choices=sorted(TYPES), default="q4_0")
     parser.add_argument("-o", "--output", type=Path, required=True)
@@ -204,6 +208,10 @@ def main() -> None:
     parser.add_argument("--vocab-only", action="store_true", help="no tensors")
     parser.add_argument("--template", type=Path, metavar="FILE", help="chat template instead of ChatML")
     args = parser.parse_args()
+    if args.lora_for is not None:
+        made = make_lora(args.lora_for, args.output, seed=args.seed)
+        print(f"{made}: {made.stat().st_size / 1e6:.1f} MB")
+        return
     path = make(
         args.shape,
         args.type,

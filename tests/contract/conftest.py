@@ -66,8 +66,8 @@ def open_worker() -> OpenEngine:
     """Opens a GGUF file in a worker: `async with open_worker(path, slots=2) as engine`."""
 
     @contextlib.asynccontextmanager
-    async def open_(path: Path, **runtime: int) -> AsyncIterator[LlamaEngine]:
-        engine = LlamaEngine("test", str(path), Runtime(**{"context": CONTEXT, "threads": 1, **runtime}))
+    async def open_(path: Path, **runtime: object) -> AsyncIterator[LlamaEngine]:
+        engine = LlamaEngine("test", str(path), Runtime(**{"context": CONTEXT, "threads": 1, **runtime}))  # type: ignore[arg-type]
         async with loaded(engine):
             yield engine
 

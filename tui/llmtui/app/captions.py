@@ -48,10 +48,13 @@ def _model(controller: "ChatController") -> Content:
     if controller.dead:
         stopped = f" has stopped · {controller.key('reload_model')} loads it again"
         return Content.assemble(name, (stopped, "bold $error"))
+    adapters = "".join(f" {fmt.name(one.label)}" for one in loaded.adapters if one.scale) if loaded else ""
     quantisation = (loaded.quantisation if loaded else None) or info.quantisation
     engine = (loaded.engine, loaded.served_by) if loaded else ()
     parts = [fmt.name(part) for part in (quantisation, *engine) if part]
-    return Content.assemble(name, ("".join(f" · {part}" for part in parts), "$text-muted"))
+    return Content.assemble(
+        name, (adapters, "bold $secondary"), ("".join(f" · {part}" for part in parts), "$text-muted")
+    )
 
 
 def _remark(controller: "ChatController", width: int) -> Content:

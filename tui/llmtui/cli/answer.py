@@ -23,6 +23,7 @@ def answer(
     model: str | None,
     context: int | None,
     threads: int | None,
+    adapters: tuple[str, ...],
     sampling: dict[str, Any],
     stats: bool,
     as_json: bool,
@@ -36,11 +37,17 @@ def answer(
         model: None takes the configured model.
         context: tokens; None takes the configured size.
         threads: None takes the configured number.
+        adapters: LoRA adapters to attach, as the user wrote them.
         sampling: fields of `Sampling` over the configured ones.
         stats: print the metrics to standard error.
         as_json: print one JSON object instead of the answer.
     """
     services = prepare(context=context, threads=threads)
+    if adapters:
+        from llmtui.services.adapters import parse_adapter  # noqa: PLC0415 - needed for this option only
+
+        found = tuple(parse_adapter(services.catalogue, text) for text in adapters)
+        services.host.runtime = msgspec.structs.replace(services.host.runtime, adapters=found)
     settings = msgspec.structs.replace(services.config.sampling, **sampling)
     system = services.config.system if system is None else system
     asked = prompt if raw else _conversation(system, prompt)

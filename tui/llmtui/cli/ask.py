@@ -16,6 +16,7 @@ Examples:
   llmtui ask -m demo --temperature 0 "背诵李白的《静夜思》，只写正文。"
   llmtui ask -m models/qwen2.gguf --max-tokens 64 --stats "Name three rivers."
   llmtui ask -m http://127.0.0.1:8080/v1#qwen2-7b "你是谁?"
+  llmtui ask -m base.gguf --lora poet.gguf:0.8 "写一首诗"
   git diff | llmtui ask "Write a commit message for this change"
   llmtui ask --raw --max-tokens 40 "def fibonacci(n):"
   llmtui ask --json - < question.txt | jq .metrics.decode_tps
@@ -57,6 +58,9 @@ class _Number(click.FloatRange):
 @click.option("--json-schema", metavar="FILE", help="Answer in JSON that fits this schema.")
 @click.option("--grammar", metavar="FILE", help="Answer as this GBNF grammar says.")
 @runtime_options
+@click.option(
+    "--lora", "adapters", multiple=True, metavar="FILE[:SCALE]", help="Attach a LoRA adapter; may be repeated."
+)
 @click.option("--stats", is_flag=True, help="Print the turn's metrics to standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with answer, metrics and manifest.")
 @click.pass_context
@@ -72,6 +76,7 @@ def command(
     grammar: str | None,
     context: int | None,
     threads: int | None,
+    adapters: tuple[str, ...],
     stats: bool,
     as_json: bool,
     **sampling: Any,
@@ -100,6 +105,7 @@ def command(
         model=model,
         context=context,
         threads=threads,
+        adapters=adapters,
         sampling=given,
         stats=stats,
         as_json=as_json,

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from llmtui.domain.models import LoadedModel
+from llmtui.domain.models import AttachedAdapter, LoadedModel
 
 FinishReason = Literal["stop", "length", "cancelled", "context_full", "error"]
 FailureKind = Literal["memory", "model", "engine", "context", "template", "usage"]
@@ -114,6 +114,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         seed: used for sampling.
         load_ns: that the engine spent on loading the model in this turn; None where it was loaded already.
         options: sampling options as the engine took them, under its own names; None where they are those asked for.
+        adapters: that acted on the model; None where the engine knows of none.
         source: who measured it.
     """
 
@@ -130,6 +131,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     load_ns: int | None = None
     options: dict[str, int | float | str | list[str]] | None = None
+    adapters: tuple[AttachedAdapter, ...] | None = None
     source: Source = "measured"
 
 

@@ -106,6 +106,26 @@ class MemoryParts(msgspec.Struct, frozen=True, kw_only=True):
         return self.whole_bytes if self.whole_bytes is not None else sum(known) if known else None
 
 
+class AttachedAdapter(msgspec.Struct, frozen=True, kw_only=True):
+    """A LoRA adapter that acts on a loaded model.
+
+    Attributes:
+        name: of its file, without the ending.
+        scale: how strongly it acts; 0 is off.
+        fingerprint: as `LoadedModel.fingerprint`, of the adapter's file.
+    """
+
+    name: str
+    path: str
+    scale: float
+    fingerprint: str
+
+    @property
+    def label(self) -> str:
+        """`+poet ×0.8`."""
+        return f"+{self.name} ×{self.scale:g}"
+
+
 class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine granted, which may be less than was asked.
 
@@ -129,6 +149,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
             fine-tunes apart without reading gigabytes.
         served_by: the kind of server, e.g. `llama-server`, or its address; None in a process of our own.
         recurrent: the state has a fixed size, so no prefix of it can be cut.
+        adapters: attached now.
     """
 
     name: str
@@ -153,3 +174,4 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     fingerprint: str | None = None
     served_by: str | None = None
     recurrent: bool = False
+    adapters: tuple[AttachedAdapter, ...] = ()

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from llmtui.domain.limits import MAX_FACTOR, MAX_GRAMMAR, MAX_INT
+from llmtui.domain.limits import MAX_FACTOR, MAX_GRAMMAR, MAX_INT, MAX_SCALE
 from llmtui.domain.quantities import parse_size
 
 DEFAULT_CONTEXT = 8192
@@ -81,6 +81,18 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("`ignore_eos` leaves an answer that must follow a grammar no end")
 
 
+class Adapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A LoRA adapter to be attached to a model.
+
+    Attributes:
+        path: of its `.gguf` file.
+        scale: how strongly it acts: 1 as it was trained, 0 not at all; a negative one acts against it.
+    """
+
+    path: str
+    scale: Annotated[float, Meta(ge=-MAX_SCALE, le=MAX_SCALE)] = 1.0
+
+
 class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a model is loaded.
 
@@ -91,6 +103,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         batch: tokens of a prompt evaluated at once, which is also how often a prefill can be cancelled.
         slots: sequences in flight.
         mmap: map the file instead of reading it.
+        adapters: LoRA adapters to attach; they belong to one base model, so the configuration takes none.
     """
 
     context: Annotated[int, Meta(ge=16, le=MAX_INT)] | None = None
@@ -99,6 +112,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     batch: Annotated[int, Meta(ge=1, le=65_536)] = 512
     slots: Annotated[int, Meta(ge=1, le=256)] = 1
     mmap: bool = True
+    adapters: tuple[Adapter, ...] = ()
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ import msgspec
 from llmtui.domain.events import FinishReason
 from llmtui.domain.messages import Message
 from llmtui.domain.metrics import TurnMetrics
+from llmtui.domain.models import AttachedAdapter
 from llmtui.domain.settings import Runtime, Sampling
 
 SCHEMA = "llmtui.transcript/1"
@@ -18,6 +19,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         template_source: see `LoadedModel.template_source`; `none: …` where a text was continued without a template.
         rendered_sha256: of the rendered prompt.
         model_fingerprint: see `LoadedModel.fingerprint`.
+        adapters: LoRA adapters that acted on the model, with their scales.
         seed: the one used, also when it was drawn.
         options: sampling options as the engine took them, where that differs from `sampling` in name or value.
         bos_count: begin-of-sequence tokens at the head of the prompt; two is a template's mistake.
@@ -30,6 +32,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     model_path: str | None = None
     model_fingerprint: str | None = None
     quantisation: str | None = None
+    adapters: tuple[AttachedAdapter, ...] = ()
     template_source: str | None = None
     template_sha256: str | None = None
     rendered_sha256: str | None = None

@@ -1,14 +1,14 @@
 """What every engine does, whichever process or server does the work."""
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from llmtui.domain.events import Failed, FailureKind, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
-from llmtui.domain.models import LoadedModel
-from llmtui.domain.settings import Sampling
+from llmtui.domain.models import AttachedAdapter, LoadedModel
+from llmtui.domain.settings import Adapter, Sampling
 from llmtui.errors import (
     ContextError,
     EngineError,
@@ -137,3 +137,18 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Unload the model and give back its memory; a turn that still runs ends with `Failed`."""
+
+
+@runtime_checkable
+class TakesAdapters(Protocol):
+    """An engine that can put LoRA adapters on its loaded model; the others leave that to their servers."""
+
+    async def set_adapters(self, adapters: Sequence[Adapter]) -> tuple[AttachedAdapter, ...]:
+        """Attach exactly these, none to detach all, once the running turns have ended; requests sent later wait.
+
+        What the caches hold is forgotten.
+
+        Raises:
+            ModelError: one is damaged or not made for this model; everything is as before.
+            EngineError: the engine is gone.
+        """

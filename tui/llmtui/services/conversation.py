@@ -156,6 +156,7 @@ def manifest_of(
         model_path=loaded.path,
         model_fingerprint=loaded.fingerprint,
         quantisation=loaded.quantisation,
+        adapters=loaded.adapters if timings.adapters is None else timings.adapters,
         template_source=NO_TEMPLATE if raw else loaded.template_source,
         template_sha256=None if raw else loaded.template_sha256,
         rendered_sha256=timings.rendered_sha256,

@@ -44,6 +44,10 @@ def open_engine(servers: Mapping[str, Server], info: ModelInfo, runtime: Runtime
     """The engine that fits a model; not loaded yet."""
     if info.server is None:
         return open_llama(info, runtime)
+    if runtime.adapters:
+        from llmtui.services.adapters import served  # noqa: PLC0415 - the error only
+
+        raise served(info)
     server, named = server_of(info, servers), server_name(info, servers)
     if server.kind == "ollama":
         from llmtui.engines.ollama.client import OllamaEngine  # noqa: PLC0415 - only for a model of Ollama's
@@ -57,8 +61,15 @@ def open_engine(servers: Mapping[str, Server], info: ModelInfo, runtime: Runtime
 def open_llama(info: ModelInfo, runtime: Runtime) -> Engine:
     """An engine for a file, in a process of its own; not loaded yet."""
     from llmtui.engines.llama.client import LlamaEngine  # noqa: PLC0415 - only when a model is loaded
+    from llmtui.services.adapters import check_adapters  # noqa: PLC0415 - as above
 
     parameters = None if info.parameters is None else count(info.parameters)
     known = (info.architecture, parameters, info.quantisation)
     description = " ".join(part for part in known if part)
-    return LlamaEngine(info.name, info.path, runtime, description=description)
+    return LlamaEngine(
+        info.name,
+        info.path,
+        runtime,
+        description=description,
+        check=partial(check_adapters, info, runtime.adapters) if runtime.adapters else None,
+    )

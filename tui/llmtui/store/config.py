@@ -52,7 +52,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     servers: dict[str, Server] = {}
 
     def __post_init__(self) -> None:
-        """Refuse names that could not be told from the rest of a model's name."""
+        """Refuse names that could not be told from the rest of a model's name, and what belongs to one model only."""
+        if self.runtime.adapters:
+            raise ValueError("adapters belong to one base model: attach them with --lora, or in the program")
         for name in self.servers:
             if not _SERVER_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot name a server: use letters, digits, `.`, `_` and `-`")

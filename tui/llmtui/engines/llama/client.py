@@ -4,20 +4,21 @@ import asyncio
 import itertools
 import signal
 import sys
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from llmtui.domain.events import Failed, Finished, Loaded, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
-from llmtui.domain.models import LoadedModel
-from llmtui.domain.settings import Runtime
+from llmtui.domain.models import AttachedAdapter, LoadedModel
+from llmtui.domain.settings import Adapter, Runtime
 from llmtui.domain.text import visible_line, well_formed
 from llmtui.engines.base import GenerateRequest, error_of, failure_of, not_loaded
 from llmtui.engines.llama.deaths import describe_death, load_remedy
 from llmtui.engines.llama.process import WorkerProcess
 from llmtui.engines.llama.wire import (
+    AdaptersSet,
     Cancel,
     Count,
     Counted,
@@ -26,12 +27,14 @@ from llmtui.engines.llama.wire import (
     LoadReply,
     Refused,
     Reply,
+    SetAdapters,
     Tokenise,
     Tokens,
     TurnReply,
 )
 from llmtui.errors import EngineError, LlmtuiError, ModelError, OutOfMemoryError
 
+Answer = Counted | Tokens | AdaptersSet
 AnswerT = TypeVar("AnswerT")
 
 
@@ -43,18 +46,27 @@ class LlamaEngine:
         path: the file, or the first of a split model.
         runtime: how to load it.
         description: one line; without it the worker describes the model.
+        check: run in a thread before the worker starts; what it raises comes out of `load`.
         python: the worker's interpreter.
     """
 
     def __init__(
-        self, name: str, path: str, runtime: Runtime, *, description: str = "", python: str = sys.executable
+        self,
+        name: str,
+        path: str,
+        runtime: Runtime,
+        *,
+        description: str = "",
+        check: Callable[[], None] | None = None,
+        python: str = sys.executable,
     ) -> None:
         self._load_command = Load(well_formed(name), path, description, runtime)
         self._worker = WorkerProcess(python, self._on_reply, self._on_end)
+        self._check = check
         self._loaded: LoadedModel | None = None
         self._loading: asyncio.Queue[LoadEvent | Failed] = asyncio.Queue()
         self._turns: dict[str, asyncio.Queue[TurnEvent]] = {}
-        self._questions: dict[str, asyncio.Future[Counted | Tokens]] = {}
+        self._questions: dict[str, asyncio.Future[Answer]] = {}
         self._numbers = itertools.count()
         self._started = False
         self._closed = False
@@ -84,8 +96,11 @@ class LlamaEngine:
         if self._started:
             raise EngineError("The model was loaded before", cause="an engine loads once", remedy="Open a new one.")
         self._check_open()
-        _check_path(self._load_command.path)
+        for path in (self._load_command.path, *(adapter.path for adapter in self._load_command.runtime.adapters)):
+            _check_path(path)
         self._started = True
+        if self._check is not None:
+            await asyncio.to_thread(self._check)
         await self._worker.start()
         try:
             self._check_open()
@@ -151,6 +166,21 @@ class LlamaEngine:
         id_ = f"tokenise-{next(self._numbers)}"
         return (await self._ask(Tokenise(id_, well_formed(text)), id_, Tokens)).ids
 
+    async def set_adapters(self, adapters: Sequence[Adapter]) -> tuple[AttachedAdapter, ...]:
+        """Attach exactly these LoRA adapters once the running turns have ended; none detaches all.
+
+        Raises:
+            ModelError: one is damaged or not made for this model; everything is as before.
+            EngineError: the worker is gone.
+        """
+        for adapter in adapters:
+            _check_path(adapter.path)
+        id_ = f"adapters-{next(self._numbers)}"
+        attached = (await self._ask(SetAdapters(id_, tuple(adapters)), id_, AdaptersSet)).adapters
+        if self._loaded is not None:
+            self._loaded = msgspec.structs.replace(self._loaded, adapters=attached)
+        return attached
+
     async def close(self) -> None:
         """End the worker, also while it loads; a turn that still runs ends with `Failed`."""
         self._closed = True
@@ -161,10 +191,10 @@ class LlamaEngine:
         if self._closed:
             raise not_loaded()
 
-    async def _ask(self, command: Count | Tokenise, id_: str, answer: type[AnswerT]) -> AnswerT:
+    async def _ask(self, command: Count | Tokenise | SetAdapters, id_: str, answer: type[AnswerT]) -> AnswerT:
         if not self.alive:
             raise error_of(self._end) if self._end else not_loaded()
-        future: asyncio.Future[Counted | Tokens] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._questions[id_] = future
         try:
             self._worker.send(command)
@@ -182,7 +212,7 @@ class LlamaEngine:
             case TurnReply(id=id_, event=turn_event):
                 if id_ in self._turns:
                     self._turns[id_].put_nowait(turn_event)
-            case Counted(id=id_) | Tokens(id=id_):
+            case Counted(id=id_) | Tokens(id=id_) | AdaptersSet(id=id_):
                 future = self._questions.get(id_)
                 if future is not None and not future.done():
                     future.set_result(reply)
@@ -227,7 +257,7 @@ def _check_path(path: str) -> None:
         path.encode()
     except UnicodeEncodeError:
         raise ModelError(
-            "The name of the model file is not UTF-8",
+            "The name of the file is not UTF-8",
             cause=visible_line(path),
             remedy="Rename the file, or the folder it is in.",
         ) from None

@@ -11,7 +11,8 @@ import msgspec
 
 from llmtui.domain.events import Delta, Failed, Finished, Loaded, LoadProgress, PrefillProgress
 from llmtui.domain.messages import ChatMessage
-from llmtui.domain.settings import Runtime
+from llmtui.domain.models import AttachedAdapter
+from llmtui.domain.settings import Adapter, Runtime
 from llmtui.engines.base import GenerateRequest
 from llmtui.errors import EngineError
 
@@ -65,6 +66,13 @@ class Tokenise(msgspec.Struct, frozen=True, tag="tokenise"):
     text: str
 
 
+class SetAdapters(msgspec.Struct, frozen=True, tag="set_adapters"):
+    """Attach exactly these once the running turns have ended; answered by `AdaptersSet` or `Refused`."""
+
+    id: str
+    adapters: tuple[Adapter, ...]
+
+
 class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
     """Exit at once, also while a model is being opened."""
 
@@ -96,15 +104,22 @@ class Tokens(msgspec.Struct, frozen=True, tag="tokens"):
     ids: list[int]
 
 
+class AdaptersSet(msgspec.Struct, frozen=True, tag="adapters_set"):
+    """Answer to `SetAdapters`."""
+
+    id: str
+    adapters: tuple[AttachedAdapter, ...]
+
+
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """`Count` or `Tokenise` failed."""
+    """`Count`, `Tokenise` or `SetAdapters` failed."""
 
     id: str
     failure: Failed
 
 
-Command = Load | Generate | Cancel | Count | Tokenise | Shutdown
-Reply = LoadReply | TurnReply | Counted | Tokens | Refused
+Command = Load | Generate | Cancel | Count | Tokenise | SetAdapters | Shutdown
+Reply = LoadReply | TurnReply | Counted | Tokens | AdaptersSet | Refused
 
 MessageT = TypeVar("MessageT")
 

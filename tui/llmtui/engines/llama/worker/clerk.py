@@ -8,7 +8,7 @@ import msgspec
 
 from llmtui.domain.messages import ChatMessage
 from llmtui.engines.base import GenerateRequest, failure_of, prompt_too_long
-from llmtui.engines.llama.wire import Count, Counted, Refused, Tokenise, Tokens, TurnReply
+from llmtui.engines.llama.wire import Count, Counted, Refused, SetAdapters, Tokenise, Tokens, TurnReply
 from llmtui.engines.llama.worker.grammar import grammar_for
 from llmtui.engines.llama.worker.outbox import Outbox
 from llmtui.engines.llama.worker.passages import Passage, Passages
@@ -23,7 +23,7 @@ LONG_TEXT_BYTES = 128 * 1024
 PART_CHARACTERS = 16 * 1024
 PART_MARGIN = 1.25
 
-Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise
+Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise | SetAdapters
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class Clerk:
         vocabulary: Vocabulary,
         context_size: int,
         slots: int,
-        loop_inbox: SimpleQueue[Prepared],
+        loop_inbox: SimpleQueue[Prepared | SetAdapters],
         passages: Passages,
         tickets: Tickets,
         outbox: Outbox,
@@ -76,6 +76,8 @@ class Clerk:
                 case Tokenise(id=id_, text=plain):
                     ids = self._vocabulary.tokenise(plain, add_special=False)
                     self._outbox.send(Tokens(id_, ids.tolist()))
+                case SetAdapters() as change:
+                    self._loop_inbox.put(change)  # in its turn, between the requests before and after it
                 case (request, ticket):
                     self._prepare(request, ticket)
 

@@ -6,7 +6,8 @@ from collections import deque
 
 from llmtui.domain.events import Delta, Failed, Finished, FinishReason, PrefillProgress
 from llmtui.engines.base import failure_of
-from llmtui.engines.llama.wire import TurnReply
+from llmtui.engines.llama.wire import AdaptersSet, Refused, SetAdapters, TurnReply
+from llmtui.engines.llama.worker.adapters import Adapters
 from llmtui.engines.llama.worker.batch import Batch
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.loading import OpenModel
@@ -17,7 +18,7 @@ from llmtui.engines.llama.worker.shelf import Shelf
 from llmtui.engines.llama.worker.slots import Job, Prepared, Slot
 from llmtui.engines.llama.worker.tickets import Tickets
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
-from llmtui.errors import EngineError
+from llmtui.errors import EngineError, LlmtuiError
 
 CHUNK_SECONDS = 0.3
 """Aim for one decode of prompt tokens where it can be broken off: what a cancel loses, and how long the tokens of other
@@ -36,22 +37,32 @@ class Loop:
     Args:
         model: opened.
         vocabulary: of the model.
+        adapters: on the model.
         tickets: tell which turns were cancelled.
         outbox: takes the events.
         shelf: takes sequences that a slot gives up.
     """
 
     def __init__(
-        self, model: OpenModel, vocabulary: Vocabulary, tickets: Tickets, outbox: Outbox, shelf: Shelf
+        self,
+        model: OpenModel,
+        vocabulary: Vocabulary,
+        *,
+        adapters: Adapters,
+        tickets: Tickets,
+        outbox: Outbox,
+        shelf: Shelf,
     ) -> None:
         self.passages = Passages()
-        self.inbox: queue.SimpleQueue[Prepared] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Prepared | SetAdapters] = queue.SimpleQueue()
         self._model = model
         self._vocabulary = vocabulary
+        self._adapters = adapters
         self._tickets = tickets
         self._outbox = outbox
+        self._shelf = shelf
         self._slots = [Slot(index, model, shelf) for index in range(model.slots)]
-        self._waiting: deque[Prepared] = deque()
+        self._waiting: deque[Prepared | SetAdapters] = deque()
         self._batch = Batch(model.batch, model.slots)
         self._chunk = min(FIRST_CHUNK, model.batch)
         self._chunk_ns = 1e9 * (CHUNK_SECONDS if model.abortable else CHUNK_SECONDS_UNBROKEN)
@@ -76,11 +87,34 @@ class Loop:
             return
 
     def _admit(self) -> None:
-        for prepared in list(self._waiting):
-            slot = self._slots[prepared.request.slot]
-            if prepared.ticket.cancelled or slot.job is None:
-                self._waiting.remove(prepared)
-                self._start(slot, prepared)
+        """Start what can be; a change of adapters waits for the turns before it, and those after it wait for it."""
+        held_up = False
+        for item in list(self._waiting):
+            if isinstance(item, SetAdapters):
+                held_up = held_up or item is not self._waiting[0] or any(slot.job for slot in self._slots)
+                if not held_up:
+                    self._waiting.popleft()
+                    self._change(item)
+                continue
+            slot = self._slots[item.request.slot]
+            if item.ticket.cancelled or (slot.job is None and not held_up):
+                self._waiting.remove(item)
+                self._start(slot, item)
+
+    def _change(self, change: SetAdapters) -> None:
+        try:
+            attached = self._adapters.attach(change.adapters)
+        except LlmtuiError as error:
+            self._outbox.send(Refused(change.id, failure_of(error)))
+            return
+        self.forget_caches()
+        self._outbox.send(AdaptersSet(change.id, attached))
+
+    def forget_caches(self) -> None:
+        """Drop whatever was computed with the weights as they were before."""
+        self._shelf.clear()
+        for slot in self._slots:
+            slot.keep_nothing()
 
     def _start(self, slot: Slot, prepared: Prepared) -> None:
         sampler = Sampler(
@@ -95,6 +129,7 @@ class Loop:
             return
         cached, miss = slot.reuse(prepared.prompt)
         slot.job = Job(prepared, sampler, cached, miss)
+        slot.job.adapters = self._adapters.attached
         self._report_progress(slot.job, time.perf_counter_ns())
 
     def _drop_cancelled(self) -> None:

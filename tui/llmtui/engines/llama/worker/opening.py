@@ -14,6 +14,7 @@ from llmtui.domain.text import visible_line
 from llmtui.engines.llama.wire import Load, LoadReply
 from llmtui.engines.llama.worker import facts as file_facts
 from llmtui.engines.llama.worker import loading, machine
+from llmtui.engines.llama.worker.adapters import Adapters
 from llmtui.engines.llama.worker.bindings import build, llama
 from llmtui.engines.llama.worker.facts import TensorFacts
 from llmtui.engines.llama.worker.fitting import check_memory, check_weights
@@ -34,6 +35,7 @@ class Opened(msgspec.Struct, kw_only=True, eq=False):
     model: OpenModel
     vocabulary: Vocabulary
     template: ChatTemplate
+    adapters: Adapters
 
 
 def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
@@ -59,11 +61,13 @@ def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
         check_memory(load.path, pointer, load.runtime, weights_bytes=weights, available_bytes=available, logs=logs)
         model = loading.open_context(pointer, load.runtime, logs)
         model.keep.append((callback, logs))
+        adapters = Adapters(pointer, model.context, logs)
+        adapters.attach(load.runtime.adapters)
         vocabulary = Vocabulary(pointer)
         own = llama.llama_model_chat_template(pointer, None)
         template = choose_template(own.decode("utf-8", "replace") if own else None, vocabulary)
         load_s = time.perf_counter() - started
-        opened = Opened(model=model, vocabulary=vocabulary, template=template)
+        opened = Opened(model=model, vocabulary=vocabulary, template=template, adapters=adapters)
         described = _describe(load, opened, known, logs)
         loaded = msgspec.structs.replace(described, load_s=load_s, fingerprint=print_.result())
     return opened, loaded
@@ -119,6 +123,7 @@ def _describe(load: Load, opened: Opened, facts: TensorFacts | None, logs: LogCa
         gpu_layers=logs.gpu_layers if loading.uses_gpu(load.runtime) else 0,
         path=load.path,
         recurrent=model.recurrent,
+        adapters=opened.adapters.attached,
     )
 
 

@@ -14,6 +14,7 @@ from llmtui.engines.llama.wire import (
     Generate,
     Load,
     LoadReply,
+    SetAdapters,
     Shutdown,
     Tokenise,
     command_reader,
@@ -64,7 +65,7 @@ class Reader:
                 self.papers.put((request, self._tickets.open(request.id)))
             case Cancel(id=id_):
                 self._tickets.cancel(id_)
-            case Count() | Tokenise():
+            case Count() | Tokenise() | SetAdapters():
                 self.papers.put(command)
             case Load():
                 self.loads.put(command)
@@ -87,7 +88,7 @@ def serve(commands: int, outbox: Outbox, renderer: Renderer) -> None:
     memory = loaded.memory
     budget = shelf_bytes((memory.kv_bytes or 0) + (memory.recurrent_bytes or 0))
     shelf = Shelf(opened.model, budget, available_memory)
-    loop = Loop(opened.model, opened.vocabulary, tickets, outbox, shelf)
+    loop = Loop(opened.model, opened.vocabulary, adapters=opened.adapters, tickets=tickets, outbox=outbox, shelf=shelf)
     clerk = Clerk(
         template=opened.template,
         renderer=renderer,

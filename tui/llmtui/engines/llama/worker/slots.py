@@ -3,6 +3,7 @@
 from array import array
 
 from llmtui.domain.events import Timings
+from llmtui.domain.models import AttachedAdapter  # noqa: TC001 - small, and the worker needs it anyway
 from llmtui.engines.base import GenerateRequest
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.grammar import Grammar
@@ -60,12 +61,13 @@ class Job:
         has_hidden: a token of the answer has no bytes, so that its text does not tell of it.
         output: index in the batch whose logits are for this job; -1 when it gets none.
         share: tokens of the current batch that are this job's.
+        adapters: that act on the model meanwhile.
     """
 
     __slots__ = (
-        "answer", "cache_miss_at", "cached", "done", "gatherer", "generated", "has_hidden", "max_tokens", "next_token",
-        "output", "prefill_ended_ns", "prefill_started_ns", "prepared", "progress_ns", "prompt", "sampler", "share",
-        "stops_at_end", "ticket", "written", "written_tokens",
+        "adapters", "answer", "cache_miss_at", "cached", "done", "gatherer", "generated", "has_hidden", "max_tokens",
+        "next_token", "output", "prefill_ended_ns", "prefill_started_ns", "prepared", "progress_ns", "prompt",
+        "sampler", "share", "stops_at_end", "ticket", "written", "written_tokens",
     )  # fmt: skip
 
     def __init__(self, prepared: Prepared, sampler: Sampler, cached: int, cache_miss_at: int | None) -> None:
@@ -80,6 +82,7 @@ class Job:
         self.gatherer = DeltaGatherer()
         self.max_tokens = sampling.max_tokens
         self.stops_at_end = not sampling.ignore_eos
+        self.adapters: tuple[AttachedAdapter, ...] = ()
         self.next_token = -1
         self.generated = 0
         self.written = bytearray()
@@ -124,6 +127,7 @@ class Job:
             rendered_sha256=self.prepared.rendered_sha256,
             bos_count=self.prepared.bos_count,
             seed=self.sampler.seed,
+            adapters=self.adapters,
         )
 
 
