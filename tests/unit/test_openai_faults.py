@@ -72,6 +72,7 @@ async def test_a_cut_in_the_middle_keeps_the_text(server: WireServer) -> None:
     server.on_chat(cut)
     failed, kept = await failure(server)
     assert "broke in the middle" in failed.title
+    assert failed.cause == "the server closed it"
     assert "kept" in failed.remedy
     assert kept == "half an ans"
 

@@ -72,9 +72,10 @@ def transport_error(error: Exception, where: str, *, begun: bool = False) -> Eng
             remedy="See what the server is doing, then ask again.",
         )
     if begun:
+        closed = isinstance(error, httpx.RemoteProtocolError) and "closed connection" in detail
         return EngineError(
             f"The connection to {where} broke in the middle of the answer",
-            cause=detail,
+            cause="the server closed it" if closed else detail,
             remedy="What had come is kept. See whether the server still runs, then ask again.",
         )
     return EngineError(
