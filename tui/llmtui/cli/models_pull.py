@@ -155,7 +155,7 @@ def _asked(found: "Found") -> "Offer":
     for number, offer in enumerate(found.matching, start=1):
         words = {True: "fits", False: "does not fit the free memory", None: ""}[fits(offer, found.memory_bytes)]
         if 0 < offer.bits < FLOOR:
-            words += "; quality suffers below four bits"
+            words += "; worse answers"
         if offer == found.recommended:
             words = f"{words}; recommended".lstrip("; ")
         rows.append((str(number), offer.quantisation or "–", size(offer.size_bytes), offer.name, words))
