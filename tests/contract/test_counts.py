@@ -11,8 +11,9 @@ import vocabularies
 from gguf_vocab import trained
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from texts import NASTY
+from texts import NASTY, PROSE
 
+from llmtui.domain.text import estimate_tokens
 from llmtui.services.tokens.encoding import TextEncoding
 from llmtui.services.tokens.pretokenisers import PRETOKENISERS
 from llmtui.store.gguf_vocabulary import read_vocabulary
@@ -84,3 +85,12 @@ def test_every_rule_for_words_is_that_of_llama_cpp(pre: str, make_gguf: Callable
         for text in NASTY:
             assert encoding_of(path).encode(text) == worker.tokenise(text, add_special=False).tolist(), repr(text)
         agree()
+
+
+@pytest.mark.parametrize("name", ["qwen2", "llama-bpe"])
+@pytest.mark.parametrize("kind", PROSE)
+def test_an_estimate_is_as_near_as_it_says(folder: Path, name: str, kind: str) -> None:
+    text = PROSE[kind]
+    tokens = encoding_of(folder / f"ggml-vocab-{name}.gguf").count(text)
+    bound = 0.45 if kind in {"chinese", "japanese", "digits"} else 0.3
+    assert abs(estimate_tokens(text) / tokens - 1) <= bound

@@ -12,7 +12,7 @@ import llmtui
 
 HEAVY = {
     *("textual", "rich", "llama_cpp", "numpy", "psutil", "pynvml", "jinja2", "markdown_it", "pygments", "asyncio"),
-    *("platformdirs", "tomllib", "msgspec", "httpx"),
+    *("platformdirs", "tomllib", "msgspec", "httpx", "tiktoken", "regex"),
 }
 ENGINES = {"llmtui.engines", "llmtui.store", "llmtui.services", "llmtui.probes", "llmtui.app"}
 RUN = """

@@ -86,14 +86,14 @@ def warning(problem: str) -> Content:
 
 
 def draft(count: "DraftCount") -> Content:
-    """`+214 tok → 21 % context`; `~` in front of an estimate, stressed when it will not fit."""
+    """`+214 tok → 21 % context`; `~` in front of what is estimated, stressed when it will not fit."""
     mark = "" if count.exact else "~"
-    tokens = f"+{mark}{count.draft_tokens:,} tok"
+    tokens = f"+{'~' if count.source == 'estimate' else ''}{count.draft_tokens:,} tok"
     if not count.context_size:
         return Content.styled(tokens, "$text-muted")
     fraction = count.total_tokens / count.context_size
     if fraction > 1:
-        over = f"{tokens} → {count.total_tokens:,} of {count.context_size:,}: too long for the context"
+        over = f"{tokens} → {mark}{count.total_tokens:,} of {count.context_size:,}: too long for the context"
         return Content.styled(over, "bold $error")
     style = "bold $warning" if fraction >= ALARM_FRACTION else "$text-muted"
     return Content.styled(f"{tokens} → {mark}{fmt.percent(fraction)} context", style)

@@ -6,6 +6,7 @@ import click
 
 from llmtui.cli import output
 from llmtui.cli.columns import aligned
+from llmtui.cli.models_count import count as count_command
 from llmtui.cli.models_pull import pull
 from llmtui.cli.models_rm import rm
 from llmtui.cli.quantise import quantize
@@ -28,6 +29,7 @@ Examples:
   llmtui models --json | jq -r '.models[].name'
   llmtui models show demo
   llmtui models show models/qwen2-0_5b-q4_0.gguf --json
+  llmtui models count demo "床前明月光"
   llmtui models quantize qwen2-7b-f16 Q4_K_M
   llmtui models pull Qwen/Qwen2-7B-Instruct-GGUF:Q4_K_M
   llmtui models rm qwen2-7b-instruct-q4_k_m
@@ -122,6 +124,7 @@ def show(ctx: click.Context, model: str, *, with_hash: bool, as_json: bool) -> N
         output.write(line + "\n")
 
 
+command.add_command(count_command)
 command.add_command(pull)
 command.add_command(rm)
 

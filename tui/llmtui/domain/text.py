@@ -14,6 +14,10 @@ UNSAFE_RANGES = (
 """What must not reach a terminal as it is, to be put between the brackets of a regular expression."""
 UNSAFE = re.compile(f"[{UNSAFE_RANGES}]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
+_PICTURES = re.compile("[\u200d\u2190-\u2bff\ufe0f\U0001f000-\U0001ffff]")
+_WIDE = re.compile("[\u2e80-\ud7af\uf900-\ufdff\ufe10-\uffff\U00020000-\U0003ffff]")
+_DIGITS = re.compile("[0-9]")
+_FOREIGN = re.compile("[\u0080-\u200c\u200e-\u218f\u2c00-\u2e7f]")
 
 
 def visible(text: str) -> str:
@@ -48,9 +52,19 @@ def well_formed(text: str) -> str:
 
 
 def estimate_tokens(text: str) -> int:
-    """Roughly how many tokens a text is where nobody can count: 1.3 CJK characters a token, 4 of others."""
-    wide = sum(1 for char in text if char >= "\u2e80" and not "\ud7b0" <= char < "\uf900")
-    return math.ceil(wide / 1.3 + (len(text) - wide) / 4)
+    """Roughly how many tokens a text is where nobody can count.
+
+    Characters a token: 1.3 of Chinese, Japanese and Korean, 2.5 of other letters beyond ASCII, 1.2 digits, 0.7 of
+    emoji, 4 of all else. Measured with the vocabularies of qwen2 and llama-bpe the error is within 30 % for English,
+    code, Russian and mixed text, and within 45 % for Chinese, Japanese and digits; the oldest vocabularies, such as
+    gpt-2's, take up to three times as many tokens for what is not English.
+    """
+    if text.isascii():
+        digits = len(_DIGITS.findall(text))
+        return math.ceil(digits / 1.2 + (len(text) - digits) / 4)
+    kinds = [len(kind.findall(text)) for kind in (_WIDE, _FOREIGN, _DIGITS, _PICTURES)]
+    wide, foreign, digits, pictures = kinds
+    return math.ceil(wide / 1.3 + foreign / 2.5 + digits / 1.2 + pictures / 0.7 + (len(text) - sum(kinds)) / 4)
 
 
 def _shown(char: str) -> str:

@@ -7,6 +7,9 @@ import msgspec
 TokenSource = Literal["engine", "vocabulary", "estimate"]
 """Who counted: the engine itself, our own encoder with the model's vocabulary, or a rule of thumb."""
 
+BPE_MODEL = "gpt2"
+"""What `tokenizer.ggml.model` says of byte-level BPE, whoever's it is."""
+
 
 class BpeVocabulary(msgspec.Struct, frozen=True, kw_only=True):
     """The arrays of a GGUF's `tokenizer.ggml.*` keys, or the same out of a server's description.

@@ -16,6 +16,7 @@ from llmtui.domain.metrics import TurnMetrics
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.domain.transcript import Manifest
+from llmtui.domain.vocabulary import TokenSource
 
 NO_TEMPLATE = "none: the prompt was sent as it is"
 TurnState = Literal["sending", "prefill", "decode", "stopping"]
@@ -39,16 +40,21 @@ class DraftCount(msgspec.Struct, frozen=True, kw_only=True):
     """What a draft would take.
 
     Attributes:
-        draft_tokens: of the draft alone, its place in the template included.
-        total_tokens: of the whole prompt with the draft.
+        draft_tokens: of the draft alone; by the engine, its place in the template included.
+        total_tokens: of the whole prompt with the draft; exact by the engine only.
         context_size: granted tokens; None when no model is loaded.
-        exact: counted by the engine, not estimated.
+        source: who counted the draft.
     """
 
     draft_tokens: int
     total_tokens: int
     context_size: int | None
-    exact: bool
+    source: TokenSource
+
+    @property
+    def exact(self) -> bool:
+        """Whether both figures are exact."""
+        return self.source == "engine"
 
 
 class RunningTurn:

@@ -1,19 +1,25 @@
-"""How much of the context a draft takes: counted by the engine, else estimated."""
+"""How much of the context a draft takes: by the engine, by the model's vocabulary, or estimated."""
 
 import contextlib
 from collections.abc import Sequence
 
 from llmtui.domain.messages import ChatMessage, Message
-from llmtui.domain.text import estimate_tokens, well_formed
+from llmtui.domain.models import ModelInfo
+from llmtui.domain.text import well_formed
 from llmtui.engines.base import Engine
 from llmtui.errors import LlmtuiError
 from llmtui.services.conversation import DraftCount, prompt_of
+from llmtui.services.tokens.counting import Encodings, encoded
+
+WAIT_S = 0.5
+"""For an encoding to be made; the draft is estimated until then."""
 
 
 class DraftCounter:
     """Counts drafts; the conversation before them is counted once for each state of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, encodings: Encodings) -> None:
+        self._encodings = encodings
         self._engine: Engine | None = None
         self._prompt: tuple[ChatMessage, ...] = ()
         self._base = 0
@@ -22,6 +28,7 @@ class DraftCounter:
         self,
         text: str,
         *,
+        info: ModelInfo | None,
         engine: Engine | None,
         can_count: bool,
         system: str | None,
@@ -32,8 +39,9 @@ class DraftCounter:
 
         Args:
             text: the draft.
+            info: the model that is used, or is being loaded.
             engine: of the loaded model.
-            can_count: False while it is busy with an answer; the figures are estimates then.
+            can_count: False while it is busy with an answer; the model's vocabulary counts then.
             system: the system message.
             messages: the conversation before the draft.
             used: tokens of the conversation as last reported, for an estimate.
@@ -43,10 +51,16 @@ class DraftCounter:
         if can_count and engine is not None and engine.alive:
             with contextlib.suppress(LlmtuiError):
                 return await self._counted(engine, text, system, messages, prompt)
-        draft = estimate_tokens(text)
+        encoding = await self._encodings.of(info, engine, wait_s=WAIT_S) if info is not None else None
+        draft = await encoded(encoding, text)
         if used is None:
-            used = sum(estimate_tokens(message.content) for message in prompt)
-        return DraftCount(draft_tokens=draft, total_tokens=used + draft, context_size=_size(engine), exact=False)
+            used = (await encoded(encoding, "\n".join(message.content for message in prompt))).tokens
+        return DraftCount(
+            draft_tokens=draft.tokens,
+            total_tokens=used + draft.tokens,
+            context_size=_size(engine),
+            source=draft.source,
+        )
 
     async def _counted(
         self,
@@ -61,7 +75,9 @@ class DraftCounter:
         if text.strip():
             draft = Message(id="", parent_id=None, role="user", content=text, created_at="")
             total = await engine.count_prompt(prompt_of(system, (*messages, draft)))
-        return DraftCount(draft_tokens=max(0, total - base), total_tokens=total, context_size=_size(engine), exact=True)
+        return DraftCount(
+            draft_tokens=max(0, total - base), total_tokens=total, context_size=_size(engine), source="engine"
+        )
 
     async def _count_base(self, engine: Engine, prompt: tuple[ChatMessage, ...]) -> int:
         if self._engine is not engine or self._prompt != prompt:

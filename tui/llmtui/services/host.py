@@ -12,6 +12,7 @@ from llmtui.domain.settings import Pool, Runtime
 from llmtui.engines.base import Engine
 from llmtui.errors import EngineError, OutOfMemoryError, UsageError
 from llmtui.services.pool import Warm, WarmPool, stamp_of
+from llmtui.services.tokens.counting import Encodings
 
 OpenEngine = Callable[[ModelInfo, Runtime], Engine]
 
@@ -25,6 +26,9 @@ class ModelHost:
         limits: how many models stay loaded.
         free_memory: bytes that can be had now; None where unknown: then only the current model stays loaded.
         process_memory: of a worker, by its process id.
+
+    Attributes:
+        encodings: of the vocabularies of models, for counts where no engine counts.
     """
 
     def __init__(
@@ -37,12 +41,13 @@ class ModelHost:
         process_memory: Callable[[int], ProcessMemory] | None = None,
     ) -> None:
         self.runtime = runtime
+        self.encodings = Encodings()
         self._open_engine = open_engine
         self._pool = WarmPool(limits or Pool(), free_memory=free_memory, process_memory=process_memory)
         self._current: Warm | None = None
         self._info: ModelInfo | None = None
         self._previous: ModelInfo | None = None
-        self._loading = False
+        self._loading: ModelInfo | None = None
         self._unclaimed_load_s: float | None = None
 
     @property
@@ -101,7 +106,12 @@ class ModelHost:
     @property
     def loading(self) -> bool:
         """Whether a model is being opened."""
-        return self._loading
+        return self._loading is not None
+
+    @property
+    def wanted(self) -> ModelInfo | None:
+        """The model that is being opened, else the present one; for what can be known of it before it is loaded."""
+        return self._loading or self._info
 
     def claim_load_s(self) -> float | None:
         """Seconds of the last load, once: the first turn after it counts them. None after a switch to a warm model."""
@@ -122,7 +132,7 @@ class ModelHost:
         """
         if self._loading:
             raise UsageError("A model is being loaded already", remedy="Wait until it is ready")
-        self._loading = True
+        self._loading = info
         try:
             warm = await self._pool.take(info, self.runtime)
             granted = warm.engine.loaded if warm else None
@@ -134,7 +144,7 @@ class ModelHost:
                 async for event in events:
                     yield event
         finally:
-            self._loading = False
+            self._loading = None
 
     async def reload(self) -> AsyncGenerator[LoadEvent]:
         """Open the present model anew, for instance after its engine died.

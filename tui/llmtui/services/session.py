@@ -69,7 +69,7 @@ class ChatSession:
         self._idle = asyncio.Event()
         self._idle.set()
         self._runner: TurnRunner | None = None
-        self._counter = DraftCounter()
+        self._counter = DraftCounter(host.encodings)
 
     @classmethod
     def new(
@@ -234,9 +234,10 @@ class ChatSession:
             await self._host.engine.cancel(turn.message_id)
 
     async def count_draft(self, text: str) -> DraftCount:
-        """Tokens that a draft adds. Estimated when no engine can count, or while it is busy with an answer."""
+        """Tokens that a draft adds; when no engine can count, or while one writes, by the model's vocabulary."""
         return await self._counter.count(
             text,
+            info=self._host.info if self._host.engine else self._host.wanted,
             engine=self._host.engine,
             can_count=self._running is None,
             system=self.system,

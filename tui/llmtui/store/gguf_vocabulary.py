@@ -5,12 +5,10 @@ import os
 import struct
 from pathlib import Path
 
-from llmtui.domain.vocabulary import BpeVocabulary
+from llmtui.domain.vocabulary import BPE_MODEL, BpeVocabulary
 from llmtui.errors import ModelError
 from llmtui.store.gguf import GgufArray, GgufHeader, read_header
 
-BPE_MODEL = "gpt2"
-"""What `tokenizer.ggml.model` says of byte-level BPE, whoever's it is."""
 MAX_TOKENS = 1_000_000
 MAX_MERGES = 2_000_000
 MAX_BYTES = 128 << 20

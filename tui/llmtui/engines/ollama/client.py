@@ -12,12 +12,14 @@ from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Server
 from llmtui.domain.text import estimate_tokens, visible_line
+from llmtui.domain.vocabulary import BPE_MODEL, BpeVocabulary
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
 from llmtui.engines.http.access import Patience
 from llmtui.engines.http.turn import ServedTurn
 from llmtui.engines.ollama.account import Account, truncated
 from llmtui.engines.ollama.connection import Connection
 from llmtui.engines.ollama.describe import described, find_model, open_model
+from llmtui.engines.ollama.vocabulary import vocabulary as told_vocabulary
 from llmtui.engines.ollama.wire import Options, Part, options_of, parameters_of, turn_body, unheeded
 from llmtui.errors import ContextError, EngineError, LlmtuiError
 
@@ -151,6 +153,27 @@ class OllamaEngine:
         """
         del text
         raise self._uncounted()
+
+    async def vocabulary(self) -> BpeVocabulary | None:
+        """The model's vocabulary, from which its tokens can be counted; None when it is of another kind.
+
+        Raises:
+            LlmtuiError: the server does not tell it, or does not answer.
+        """
+        if self._connection is None:
+            return None
+        told = await told_vocabulary(self._connection, self._model)
+        if told.model != BPE_MODEL:
+            return None
+        return BpeVocabulary(
+            tokens=told.tokens,
+            merges=told.merges,
+            token_types=told.token_types,
+            pre=told.pre or "",
+            add_bos=told.add_bos,
+            bos_id=told.bos,
+            eos_id=told.eos,
+        )
 
     async def close(self) -> None:
         """Close every connection; a turn that still runs ends with `Failed`. The server keeps or drops the model."""
