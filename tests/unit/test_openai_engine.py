@@ -329,6 +329,33 @@ async def test_a_server_without_a_list_is_taken_at_the_users_word(server: WireSe
     await engine.close()
 
 
+async def test_turns_side_by_side_are_kept_apart(server: WireServer) -> None:
+    waiting: dict[str, asyncio.Event] = {"a": asyncio.Event(), "b": asyncio.Event()}
+
+    async def answer(request: Request, reply: Reply) -> None:
+        name = request.json["messages"][0]["content"]
+        other = "b" if name == "a" else "a"
+        await reply.begin_events()
+        await reply.send(sse(text(f"{name}1")))
+        waiting[name].set()
+        await waiting[other].wait()
+        await reply.send(sse(text(f"{name}2", "stop"), usage(3, 2), done=True))
+
+    server.on_chat(answer)
+    engine = await opened(server)
+
+    async def turn(name: str) -> TurnFold:
+        fold = TurnFold(0)
+        request = GenerateRequest(id=name, messages=(ChatMessage("user", name),), sampling=Sampling())
+        async for event in engine.generate(request):
+            fold.add(event)
+        return fold
+
+    first, second = await asyncio.gather(turn("a"), turn("b"))
+    assert (first.text, second.text) == ("a1a2", "b1b2")
+    await engine.close()
+
+
 async def test_close_in_an_answer_fails_it(server: WireServer) -> None:
     async def answer(_request: Request, reply: Reply) -> None:
         await reply.begin_chunked()

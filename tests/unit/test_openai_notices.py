@@ -72,9 +72,9 @@ async def test_wishes_that_a_server_is_not_told_are_named_once(server: WireServe
     dry = Sampling(dry_multiplier=0.8, mirostat=2)
     played = await turns(server, dry, dry, Sampling(xtc_probability=0.5), Sampling())
     assert [told(events) for events in played] == [
-        ["This server is not told: the DRY penalty, mirostat"],
+        ["This server has no option for the DRY penalty, mirostat"],
         [],
-        ["This server is not told: XTC"],
+        ["This server has no option for XTC"],
         [],
     ]
 
@@ -83,7 +83,18 @@ async def test_the_standard_leaves_more_out(server: WireServer) -> None:
     server.says(text("a", "stop"))
     usual, wish = await turns(server, Sampling(), Sampling(top_k=3, repeat_penalty=1.1), standard_only=True)
     assert told(usual) == []
-    assert told(wish) == ["This server is not told: top-k, repeat penalty"]
+    assert told(wish) == ["This server has no option for top-k, the repeat penalty"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "missing"),
+    [("library", "top-k, min-p, the repeat penalty"), ("organization_owner", "min-p"), ("vllm", "")],
+)
+async def test_what_a_kind_of_server_is_known_to_ignore_is_named(server: WireServer, owner: str, missing: str) -> None:
+    server.on_models({"data": [{"id": "m", "owned_by": owner}]})
+    server.says(text("a", "stop"))
+    (events,) = await turns(server, Sampling(top_k=3, min_p=0.1, repeat_penalty=1.1))
+    assert told(events) == ([f"This server has no option for {missing}"] if missing else [])
 
 
 async def test_llama_server_is_told_everything(server: WireServer) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from servers.talk import load
 from servers.wire_server import Reply, Request, WireServer, sse, usage, wire_server
 
 from llmtui.domain.events import Delta, Failed, Finished, TurnEvent
@@ -32,9 +33,7 @@ def continues(server: WireServer, *events: Any) -> None:
 
 
 async def played(server: WireServer, prompt: str = "Once", **sampling: Any) -> list[TurnEvent]:
-    engine = OpenAIEngine("box/m", Server(url=server.url), "box", "m")
-    async for _ in engine.load():
-        pass
+    engine = await load(OpenAIEngine("box/m", Server(url=server.url), "box", "m"))
     try:
         request = GenerateRequest(id="turn", prompt=prompt, sampling=Sampling(**sampling))
         return [event async for event in engine.generate(request)]
@@ -80,3 +79,23 @@ async def test_a_server_without_that_route_says_what_it_lacks(server: WireServer
     assert "continue a text" in failed.title
     assert "/v1/completions" in failed.cause
     assert "without --raw" in failed.remedy
+
+
+@pytest.mark.parametrize(
+    ("owner", "sent"),
+    [
+        ("vllm", {"model": "m", "prompt": "Once", "add_special_tokens": True}),
+        ("llamacpp", {"model": "m", "content": "Once", "add_special": True, "parse_special": True}),
+    ],
+)
+async def test_a_text_is_counted_as_it_would_be_evaluated(server: WireServer, owner: str, sent: dict[str, Any]) -> None:
+    server.on_models({"data": [{"id": "m", "owned_by": owner}]})
+
+    async def tokenize(_request: Request, reply: Reply) -> None:
+        await reply.json({"tokens": [1, 2, 3]})
+
+    server.routes["/tokenize"] = tokenize
+    engine = await load(OpenAIEngine("box/m", Server(url=server.url), "box", "m"))
+    assert await engine.count_prompt("Once") == 3
+    assert server.requests[-1].json == sent
+    await engine.close()

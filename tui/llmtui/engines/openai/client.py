@@ -92,7 +92,7 @@ class OpenAIEngine:
             if offer.loaded is False:
                 yield LoadProgress(f"{connection.name} loads it", None)
             found = await describe(connection, offer, may_load=True)
-        except (LlmtuiError, asyncio.CancelledError):
+        except (LlmtuiError, asyncio.CancelledError, GeneratorExit):
             await self.close()
             raise
         self._check_open()

@@ -10,11 +10,31 @@ from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest
-from llmtui.engines.openai.facts import FASTCHAT, LLAMA_SERVER, OLLAMA, SGLANG, VLLM
+from llmtui.engines.openai.facts import FASTCHAT, LLAMA_SERVER, LM_STUDIO, OLLAMA, SGLANG, VLLM
 from llmtui.errors import UsageError
 
 TEXT_TOKENS = 1024
 """Most tokens of a text's continuation where neither the user nor the context says; many servers would stop at 16."""
+
+
+_WISHES = {
+    "top_k": "top-k",
+    "min_p": "min-p",
+    "repeat_penalty": "the repeat penalty",
+    "ignore_eos": "going on after the end token",
+    "typical_p": "typical-p",
+    "dry_multiplier": "the DRY penalty",
+    "xtc_probability": "XTC",
+    "mirostat": "mirostat",
+}
+"""Settings beyond OpenAI's own, in words."""
+_OF_LLAMA_CPP = {"typical_p", "dry_multiplier", "xtc_probability", "mirostat"}
+_KNOWN = {
+    OLLAMA: frozenset[str](),
+    FASTCHAT: frozenset({"top_k"}),
+    LM_STUDIO: frozenset({"top_k", "repeat_penalty"}),
+}
+"""Which of them kinds of servers heed that heed fewer than most."""
 
 
 class Piece(msgspec.Struct):
@@ -185,7 +205,7 @@ def _beyond_standard(sampling: Sampling, kind: str) -> dict[str, Any]:
 
 
 def unheeded(sampling: Sampling, kind: str, *, standard_only: bool) -> Notice | None:
-    """The wishes that this server is not told, since it does not know them; None when there is none.
+    """The wishes that this server does not know, so that they are not done; None when there is none.
 
     Args:
         sampling: of the turn; what nobody changed is no wish.
@@ -194,19 +214,15 @@ def unheeded(sampling: Sampling, kind: str, *, standard_only: bool) -> Notice | 
     """
     if kind == LLAMA_SERVER and not standard_only:
         return None
-    names = {
-        "typical_p": "typical-p",
-        "dry_multiplier": "the DRY penalty",
-        "xtc_probability": "XTC",
-        "mirostat": "mirostat",
-    }
-    if standard_only:
-        names |= {"top_k": "top-k", "min_p": "min-p", "repeat_penalty": "repeat penalty", "ignore_eos": "no end token"}
+    known = frozenset[str]() if standard_only else _KNOWN.get(kind, frozenset(_WISHES) - _OF_LLAMA_CPP)
     usual = Sampling()
-    asked = [word for name, word in names.items() if getattr(sampling, name) != getattr(usual, name)]
+    asked = [
+        word for name, word in _WISHES.items() if name not in known and getattr(sampling, name) != getattr(usual, name)
+    ]
     if not asked:
         return None
-    return Notice("options", f"This server is not told: {', '.join(asked)}", "Run the model's file itself for that.")
+    text = f"This server has no option for {', '.join(asked)}"
+    return Notice("options", text, "Run the model's file itself for that.")
 
 
 def _of_llama_server(sampling: Sampling) -> dict[str, Any]:
