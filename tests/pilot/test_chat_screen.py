@@ -105,14 +105,46 @@ async def test_escape_takes_a_waiting_question_back_and_then_gives_up_the_load(s
         await screen.see("no model")
 
 
-async def test_what_is_sent_while_an_answer_runs_stays_in_the_input_line(stage: Stage):
+async def test_what_is_sent_while_an_answer_runs_waits_for_its_end(stage: Stage):
+    stage.script = [answer("one" * 20, delay_s=0.05), answer("two")]
+    async with stage.run() as screen:
+        await screen.ask("first")
+        await screen.until(lambda: screen.controller.running)
+        await screen.ask("second")
+        await screen.see("your next question waits")
+        assert screen.kinds == ["user", "assistant"]
+        await screen.answered(2)
+        assert [entry.text for entry in screen.entries] == ["first", "one" * 20, "second", "two"]
+        assert "waits" not in screen.text
+
+
+async def test_escape_takes_the_waiting_question_back_before_it_stops_the_answer(stage: Stage):
     stage.script = [answer("长" * 2000, delay_s=0.01)]
     async with stage.run() as screen:
         await screen.ask("first")
         await screen.until(lambda: screen.controller.running)
         await screen.ask("second")
+        await screen.ask("third")
+        assert screen.chat.query_one("#composer").draft == "third"
+        await screen.pilot.press("escape")
+        await screen.until(lambda: screen.controller.pending is None)
+        assert screen.chat.query_one("#composer").draft == "second\nthird"
+        assert screen.controller.running
+        await screen.pilot.press("escape")
+        await screen.answered(1)
+        assert screen.turns == 1
+
+
+async def test_a_waiting_question_comes_back_when_the_answer_fails(stage: Stage):
+    failed = Failed("engine", "It broke", "", "Again")
+    stage.script = [answer("half" * 20, delay_s=0.01, failure=failed)]
+    async with stage.run() as screen:
+        await screen.ask("first")
+        await screen.until(lambda: screen.controller.running)
+        await screen.ask("second")
+        await screen.until(lambda: "error" in screen.kinds)
         assert screen.chat.query_one("#composer").draft == "second"
-        assert screen.kinds == ["user", "assistant"]
+        assert screen.controller.pending is None
 
 
 async def test_a_dead_engine_is_reported_reloaded_with_one_key_and_asked_again(stage: Stage):
@@ -147,7 +179,7 @@ async def test_an_engine_that_dies_while_idle_is_noticed(stage: Stage):
 async def test_resend_says_so_when_there_is_nothing_to_send(stage: Stage):
     async with stage.run() as screen:
         await screen.pilot.press("f5")
-        await screen.see("Every question has its answer")
+        await screen.see("There is no answer yet")
 
 
 async def test_a_model_that_does_not_load_is_an_error_and_the_question_comes_back(stage: Stage):

@@ -4,6 +4,7 @@ import pytest
 
 from llmtui.app.actions import ACTIONS, GROUPS, bindings, footer_actions, resolve
 from llmtui.app.app import LlmtuiApp
+from llmtui.app.browsing import Browser
 from llmtui.app.screens.chat import ChatScreen
 from llmtui.app.screens.model_picker import ModelPicker
 from llmtui.errors import ConfigError
@@ -40,8 +41,9 @@ def test_default_keys_are_the_documented_ones_and_reach_every_terminal():
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_has_the_method_that_runs_it(action):
-    owner = {"app": LlmtuiApp, "chat": ChatScreen, "models": ModelPicker}[action.scope]
-    assert callable(getattr(owner, f"action_{action.id}", None))
+    owner = {"app": LlmtuiApp, "chat": ChatScreen, "models": ModelPicker, "messages": Browser}[action.scope]
+    name = action.id if action.scope == "messages" else f"action_{action.id}"
+    assert callable(getattr(owner, name, None))
 
 
 def test_keymap_replaces_keys():
@@ -94,7 +96,7 @@ def test_a_wrong_keymap_is_an_error_that_names_the_place(keymap, words):
 
 def test_bindings_of_the_two_scopes_are_the_registry():
     made = {binding.id for scope in ("chat", "models", "app") for binding in bindings(ACTIONS, scope)}
-    assert made == {action.id for action in ACTIONS}
+    assert made == {action.id for action in ACTIONS if action.scope != "messages"}
 
 
 def test_a_key_may_mean_another_thing_in_the_list_of_models_but_not_against_the_program():
@@ -103,7 +105,14 @@ def test_a_key_may_mean_another_thing_in_the_list_of_models_but_not_against_the_
         resolve({"pin_model": "ctrl+q"})
 
 
-@pytest.mark.parametrize("scope", ["chat", "models"])
+def test_keys_of_the_mark_may_be_letters_and_stand_for_one_action_each():
+    actions = {action.id: action for action in resolve({"message_edit": "d"})}
+    assert actions["message_edit"].key_name == "d"
+    with pytest.raises(ConfigError, match="two actions: message_edit and message_again"):
+        resolve({"message_again": "e"})
+
+
+@pytest.mark.parametrize("scope", ["chat", "models", "messages"])
 def test_footer_keeps_its_order(scope):
     shown = footer_actions(ACTIONS, scope)
     assert [action.footer for action in shown] == sorted(action.footer for action in shown)

@@ -1,215 +1,15 @@
-"""The registry of actions: bindings, footer, command palette and help screen all come from here.
-
-An action's `id` is the name of the method that runs it (`action_<id>`) and what users write in `[keymap]`.
-"""
+"""What is made of the registry of actions: the user's keys, Textual's bindings, the footer."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Literal
 
 import msgspec
 from textual.binding import Binding
 
+from llmtui.app.registry import ACTIONS, GROUPS, Action, Scope
 from llmtui.errors import ConfigError
 
-Group = Literal["Chat", "Model", "Model list", "View", "Program"]
-Scope = Literal["chat", "models", "app"]
-
-GROUPS: tuple[Group, ...] = ("Chat", "Model", "Model list", "View", "Program")
-
-
-class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing a user can do.
-
-    Attributes:
-        id: stable; what a keymap names.
-        key: as Textual writes it, e.g. `ctrl+o`; several are separated by commas.
-        label: two words at most, for the footer.
-        help: one sentence, for palette and help screen.
-        group: heading on the help screen.
-        scope: where its method lives: the chat screen, the list of models, or the program, where it works on every
-            screen.
-        footer: rank in the footer, 0 first; None keeps it out.
-        priority: runs before the focused widget sees the key.
-    """
-
-    id: str
-    key: str
-    label: str
-    help: str
-    group: Group
-    scope: Scope = "chat"
-    footer: int | None = None
-    priority: bool = True
-
-    @property
-    def key_name(self) -> str:
-        """The key as people write it, e.g. `Ctrl+O`; the first of several."""
-        first = self.key.partition(",")[0]
-        return "+".join(_KEY_NAMES.get(part, part.capitalize()) for part in first.split("+"))
-
-    @property
-    def key_short(self) -> str:
-        """The key as a footer writes it, e.g. `^O`."""
-        name = self.key_name
-        return "^" + name.removeprefix("Ctrl+") if name.startswith("Ctrl+") and name.count("+") == 1 else name
-
-
-_KEY_NAMES = {"escape": "Esc", "pageup": "PgUp", "pagedown": "PgDn", "delete": "Del"}
-
-ACTIONS: tuple[Action, ...] = (
-    Action(
-        id="stop",
-        key="escape",
-        label="stop",
-        help="Stop the answer; what has come so far stays.",
-        group="Chat",
-        footer=1,
-        priority=False,
-    ),
-    Action(id="new_chat", key="ctrl+n", label="new", help="Start a new chat with this model.", group="Chat", footer=4),
-    Action(
-        id="open_history",
-        key="ctrl+g",
-        label="history",
-        help="Reopen an earlier chat and go on with it.",
-        group="Chat",
-        footer=3,
-    ),
-    Action(
-        id="copy_answer",
-        key="ctrl+y",
-        label="copy",
-        help="Copy the last answer to the clipboard, also over SSH (OSC 52).",
-        group="Chat",
-        footer=8,
-    ),
-    Action(
-        id="resend",
-        key="f5",
-        label="resend",
-        help="Send the last question again when it has no answer.",
-        group="Chat",
-    ),
-    Action(
-        id="next_example",
-        key="f6",
-        label="example",
-        help="Put an example question into the input line.",
-        group="Chat",
-    ),
-    Action(
-        id="pick_model",
-        key="ctrl+o",
-        label="model",
-        help="Choose a model; the conversation goes on with it.",
-        group="Model",
-        footer=2,
-    ),
-    Action(
-        id="reload_model",
-        key="ctrl+l",
-        label="reload",
-        help="Load the model again after it has stopped.",
-        group="Model",
-    ),
-    Action(
-        id="pull_model",
-        key="f9",
-        label="pull",
-        help="Pull a model from a hub.",
-        group="Model",
-    ),
-    Action(
-        id="show_operation",
-        key="f8",
-        label="progress",
-        help="Show the download or quantisation under way.",
-        group="Model",
-        scope="app",
-    ),
-    Action(
-        id="pin_model",
-        key="f2",
-        label="pin",
-        help="Pin the marked model to the next free number, or take its pin away.",
-        group="Model list",
-        scope="models",
-        footer=0,
-    ),
-    Action(
-        id="sort_models",
-        key="f3",
-        label="sort",
-        help="Sort by name, size, parameters, source, or last use.",
-        group="Model list",
-        scope="models",
-        footer=1,
-    ),
-    Action(
-        id="model_details",
-        key="f4",
-        label="details",
-        help="Show or hide all that is known of the marked model.",
-        group="Model list",
-        scope="models",
-        footer=2,
-    ),
-    Action(
-        id="rescan_models",
-        key="f5",
-        label="rescan",
-        help="Look for models again, on disk and on servers.",
-        group="Model list",
-        scope="models",
-        footer=3,
-    ),
-    Action(
-        id="details_down",
-        key="ctrl+down,shift+down",
-        label="more",
-        help="Scroll the details down; Ctrl+Up scrolls them up.",
-        group="Model list",
-        scope="models",
-    ),
-    Action(
-        id="details_up",
-        key="ctrl+up,shift+up",
-        label="less",
-        help="Scroll the details up.",
-        group="Model list",
-        scope="models",
-    ),
-    Action(
-        id="toggle_profiler",
-        key="f2",
-        label="profiler",
-        help="Show or hide the profiler.",
-        group="View",
-        footer=5,
-    ),
-    Action(id="scroll_up", key="pageup", label="up", help="Scroll the conversation up.", group="View"),
-    Action(id="scroll_down", key="pagedown", label="down", help="Scroll the conversation down.", group="View"),
-    Action(id="scroll_top", key="ctrl+home", label="top", help="Go to the start of the conversation.", group="View"),
-    Action(
-        id="scroll_end",
-        key="ctrl+end",
-        label="end",
-        help="Go to the end of the conversation and follow it.",
-        group="View",
-    ),
-    Action(
-        id="command_palette",
-        key="ctrl+p",
-        label="commands",
-        help="Find any command, or a theme, by typing.",
-        group="Program",
-        scope="app",
-        footer=6,
-    ),
-    Action(id="show_help", key="f1", label="help", help="Show this help.", group="Program", scope="app", footer=0),
-    Action(id="quit", key="ctrl+q", label="quit", help="Leave llmtui.", group="Program", scope="app", footer=7),
-)
+__all__ = ["ACTIONS", "GROUPS", "Action", "Scope", "bindings", "footer_actions", "resolve"]
 
 _BY_ID = {action.id: action for action in ACTIONS}
 
@@ -238,7 +38,7 @@ def resolve(keymap: Mapping[str, str]) -> tuple[Action, ...]:
                 remedy=f"Use one of: {', '.join(sorted(_BY_ID))}",
             )
     actions = tuple(
-        msgspec.structs.replace(action, key=",".join(_keys(action.id, keymap[action.id])))
+        msgspec.structs.replace(action, key=",".join(_keys(action, keymap[action.id])))
         if action.id in keymap
         else action
         for action in ACTIONS
@@ -261,26 +61,26 @@ def _reached(scope: Scope) -> tuple[Scope, ...]:
     return ("chat", "models") if scope == "app" else (scope,)
 
 
-def _keys(action_id: str, written: str) -> list[str]:
+def _keys(action: Action, written: str) -> list[str]:
     """The keys of one line of the keymap, as Textual writes them."""
     keys = list(dict.fromkeys(key.strip().lower() for key in written.split(",") if key.strip()))
-    problem = None if keys else f"The keymap gives no key for {action_id}"
+    problem = None if keys else f"The keymap gives no key for {action.id}"
     for key in keys:
-        reason = _why_unusable(key)
+        reason = _why_unusable(key, typing=action.scope != "messages")
         if reason is not None:
-            problem = f"The key {key} cannot stand for {action_id}: {reason}"
+            problem = f"The key {key} cannot stand for {action.id}: {reason}"
     if problem is not None:
         raise ConfigError(
             problem,
-            cause=f"config.toml, keymap.{action_id}",
+            cause=f"config.toml, keymap.{action.id}",
             remedy="Write a key such as ctrl+k or f8, or remove the line",
         )
     return keys
 
 
-def _why_unusable(key: str) -> str | None:
+def _why_unusable(key: str, *, typing: bool) -> str | None:
     *modifiers, last = key.split("+")
-    if key in _TYPING_KEYS or (set(modifiers) <= {"shift"} and len(last) == 1):
+    if typing and (key in _TYPING_KEYS or (set(modifiers) <= {"shift"} and len(last) == 1)):
         return "it is needed for typing"
     if key in _FIXED_KEYS:
         return f"it {_FIXED_KEYS[key]}"

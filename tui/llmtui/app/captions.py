@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from llmtui.app.controller import ChatController
     from llmtui.app.operations import Operation
+    from llmtui.domain.messages import Message
     from llmtui.services.session import DraftCount
 
 NOTHING = Content("")
@@ -61,6 +62,8 @@ def _remark(controller: "ChatController", width: int) -> Content:
     info = controller.model
     if controller.loading is not None or controller.dead or info is None:
         return NOTHING
+    if controller.pending is not None:
+        return Content.styled(f"your next question waits · {controller.key('stop')} takes it back", "bold $warning")
     asked, loaded = controller.services.host.runtime.context, controller.loaded
     if asked and loaded and loaded.context_size is not None and loaded.context_size < asked:
         return Content.styled(f"context {loaded.context_size:,}: the model has no {asked:,}", "$warning")
@@ -78,6 +81,14 @@ def status(snapshot: ProfilerSnapshot, width: int) -> Content:
 def more_below(controller: "ChatController") -> Content:
     """That the view does not follow the end any more."""
     return Content.styled(f"{controller.key('scroll_end')} to the end", "$text-muted")
+
+
+def editing(message: "Message", controller: "ChatController") -> Content:
+    """That the input line holds a message's text, and how to leave."""
+    what = "your question" if message.role == "user" else "this answer"
+    return Content.styled(
+        f"editing {what} · Enter keeps it as a new version · {controller.key('stop')} leaves", "$warning"
+    )
 
 
 def warning(problem: str) -> Content:

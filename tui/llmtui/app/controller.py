@@ -5,7 +5,7 @@ It tells a `ChatView` what to show and never touches a widget. Everything runs o
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from llmtui.errors import LlmtuiError
 from llmtui.services.bookmarks import Bookmarks
 
 if TYPE_CHECKING:
+    from llmtui.domain.events import TurnEvent
     from llmtui.services.session import ChatSession
     from llmtui.services.wiring import Services
 
@@ -45,11 +46,13 @@ class ChatController:
         self.services = services
         self.bookmarks = Bookmarks(services.folders)
         self.pending: str | None = None
+        self._pending_shown = False
+        self._held = False
         self._view = view
         self._actions = tuple(actions)
         self._figures = Figures()
         self._notices = Notices(view, self._error_hint)
-        self._turns = Turns(services.host, view, self._notices)
+        self._turns = Turns(services.host, view, self._notices, ended=self._turn_ended)
         self._conversation = Conversation(services, view, self._notices, self._actions)
         self._loader = Loader(services, changed=self._load_changed, failed=self._load_failed)
 
@@ -93,7 +96,7 @@ class ChatController:
     def answer_so_far(self) -> str:
         """The running answer's text."""
         turn = self.session.running if self.session else None
-        return turn.fold.text if turn else ""
+        return turn.text if turn else ""
 
     @property
     def shown_so_far(self) -> str:
@@ -154,7 +157,7 @@ class ChatController:
 
     async def load(self, info: ModelInfo) -> None:
         """Load another model; the conversation goes on with it. A load under way is given up for it."""
-        await self._turns.stop()
+        await self._stop_turn()
         self._model_came(ready=await self._loader.load(info))
 
     async def reload(self) -> None:
@@ -164,7 +167,7 @@ class ChatController:
         if self.model is None:
             self._view.say("There is no model to load again")
             return
-        await self._turns.stop()
+        await self._stop_turn()
         self._model_came(ready=await self._loader.reload())
 
     def _load_changed(self) -> None:
@@ -180,8 +183,7 @@ class ChatController:
         if not ready:
             self._take_pending_back()
         elif self.pending is not None:
-            text, self.pending = self.pending, None
-            self._ask(text, shown=True)
+            self._send_pending()
         elif self.session is not None and not self.session.messages:
             self._conversation.show(self.model)
         self._view.state_changed()
@@ -193,27 +195,28 @@ class ChatController:
     # Turns
 
     def submit(self, text: str) -> None:
-        """Send a question now, or when the model is ready; give it back when neither is possible."""
-        if self.running:
+        """Send a question now, or when the model is free; give it back when one waits already."""
+        if self.pending is not None:
             self._view.give_back(text)
-            self._view.say("An answer is running. Esc stops it; your text stays here.")
-        elif self.pending is not None:
-            self._view.give_back(text)
-            self._view.say("One question waits for the model already. Esc takes it back.")
+            self._view.say("One question waits already. Esc takes it back.")
+        elif self.running:
+            # Not among the messages yet: the answer above it still grows.
+            self.pending, self._pending_shown = text, False
+            self._view.state_changed()
         elif self.session is None or self.loading is not None:
-            self.pending = text
+            self.pending, self._pending_shown = text, True
             self._conversation.add_question(text)
             self._view.state_changed()
         else:
             self._ask(text)
 
     async def stop(self) -> None:
-        """Stop the running answer, take back the question that waits, or stop the load: the first that applies."""
-        if self.running:
-            await self._turns.stop()
-        elif self.pending is not None:
+        """Take back the question that waits, stop the running answer, or stop the load: the first that applies."""
+        if self.pending is not None:
             self._take_pending_back()
             self._view.state_changed()
+        elif self.running:
+            await self._turns.stop()
         elif self.loading is not None:
             await self._loader.stop()
             self._view.say("Loading stopped")
@@ -226,10 +229,32 @@ class ChatController:
             return
         messages = session.unanswered
         if not messages:
-            self._view.say("Every question has its answer")
+            self.regenerate()
             return
-        self._view.show_entries(build.conversation(messages, session.turns))
+        self._view.show_entries(build.conversation(messages, session.turns, session.thread.tree))
         self._turns.begin(session, session.resend())
+
+    def regenerate(self) -> None:
+        """Answer the last question anew; the answer it has stays as another version."""
+        self._again(lambda session: session.regenerate(), "There is no answer yet")
+
+    def go_on(self) -> None:
+        """Have the last answer continued where it ends."""
+        self._again(lambda session: session.go_on(), "There is no answer to continue yet")
+
+    def _again(self, events: "Callable[[ChatSession], AsyncGenerator[TurnEvent]]", otherwise: str) -> None:
+        session = self.session
+        if session is None or self.running or self.loading is not None:
+            self._view.say("Not now: the model is busy")
+        elif not session.messages or session.messages[-1].role != "assistant":
+            self._view.say(otherwise)
+        else:
+            self._view.show_entries(build.conversation(session.messages[:-1], session.turns, session.thread.tree))
+            self._turns.begin(session, events(session))
+
+    def show_conversation(self) -> None:
+        """Put the conversation as it now is onto the screen."""
+        self._conversation.show(self.model)
 
     def _ask(self, text: str, *, shown: bool = False) -> None:
         session = self.session
@@ -239,11 +264,33 @@ class ChatController:
             self._conversation.add_question(text)
         self._turns.begin(session, session.send(text))
 
+    async def _stop_turn(self) -> None:
+        """Stop the running answer for something else; the question that waits goes on waiting."""
+        self._held = True
+        try:
+            await self._turns.stop()
+        finally:
+            self._held = False
+
+    def _turn_ended(self, *, well: bool) -> None:
+        if self.pending is None or self._held:
+            return
+        if well:
+            self._send_pending()
+        else:
+            self._take_pending_back()
+
+    def _send_pending(self) -> None:
+        if self.pending is not None:
+            text, self.pending = self.pending, None
+            self._ask(text, shown=self._pending_shown)
+
     def _take_pending_back(self) -> None:
         if self.pending is not None:
             text, self.pending = self.pending, None
             self._view.give_back(text)
-            self._conversation.show(self.model)
+            if self._pending_shown:
+                self._conversation.show(self.model)
 
     # Conversations
 
@@ -262,7 +309,8 @@ class ChatController:
         return None
 
     async def _adopt(self, session: "ChatSession") -> None:
-        await self._turns.stop()
+        await self._stop_turn()
         self._figures.forget()
         await self._conversation.adopt(session, waiting=self.pending)
+        self._pending_shown = True
         self._view.state_changed()

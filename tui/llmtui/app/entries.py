@@ -10,6 +10,7 @@ from llmtui.domain.events import Failed
 from llmtui.domain.messages import Message
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.text import visible_line
+from llmtui.domain.tree import MessageTree
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
@@ -29,13 +30,20 @@ EXAMPLES = (
 _ENDINGS = {"cancelled": "stopped", "length": "length limit", "context_full": "context full", "error": "not finished"}
 
 
-def message_entry(message: Message, turn: "Turn | None" = None) -> Entry:
-    """A stored message; an answer carries its summary line, or how it ended when its turn left none."""
+def message_entry(message: Message, turn: "Turn | None" = None, tree: MessageTree | None = None) -> Entry:
+    """A stored message; an answer carries its summary line, or how it ended when its turn left none.
+
+    Args:
+        message: either side's.
+        turn: that brought it.
+        tree: tells which of how many versions it is.
+    """
+    mark = _version_mark(message, tree)
     if message.role != "assistant":
-        return Entry(message.id, "user", "you", message.content, None)
+        return Entry(message.id, "user", f"you{mark}", message.content, None)
     footer = turn.summary if turn else _ENDINGS.get(message.finish_reason or "")
     text = with_thoughts(message.reasoning, message.content)
-    return Entry(message.id, "assistant", fmt.name(message.model or "model"), text, footer)
+    return Entry(message.id, "assistant", f"{fmt.name(message.model or 'model')}{mark}", text, footer)
 
 
 def with_thoughts(thoughts: str | None, answer: str) -> str:
@@ -46,7 +54,14 @@ def with_thoughts(thoughts: str | None, answer: str) -> str:
     return f"{quoted}\n\n{answer}"
 
 
-def conversation(messages: Sequence[Message], turns: "Sequence[Turn]") -> list[Entry]:
+def _version_mark(message: Message, tree: MessageTree | None) -> str:
+    """` · 2/3 · edited`, as far as it applies."""
+    versions = [version.id for version in tree.versions(message.id)] if tree else []
+    number = f" · {versions.index(message.id) + 1}/{len(versions)}" if len(versions) > 1 else ""
+    return f"{number} · edited" if message.edited_from else number
+
+
+def conversation(messages: Sequence[Message], turns: "Sequence[Turn]", tree: MessageTree | None = None) -> list[Entry]:
     """A whole chat, oldest first; an answer that ended in an error is followed by what went wrong."""
     by_id = {turn.message.id: turn for turn in turns}
     entries: list[Entry] = []
@@ -54,7 +69,7 @@ def conversation(messages: Sequence[Message], turns: "Sequence[Turn]") -> list[E
         if message.role == "system":
             continue
         if message.role == "user" or message.content:
-            entries.append(message_entry(message, by_id.get(message.id)))
+            entries.append(message_entry(message, by_id.get(message.id), tree))
         entries += [remark(f"{message.id}-notice-{at}", text) for at, text in enumerate(message.notices)]
         if message.error:
             entries.append(Entry(f"{message.id}-error", "error", "error", message.error, None))

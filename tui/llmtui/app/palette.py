@@ -18,7 +18,8 @@ class ActionProvider(Provider):
         app = cast("LlmtuiApp", self.app)
         on_chat = self.screen is app.chat
         for action in app.actions:
-            if action.id == "command_palette" or (action.scope == "chat" and not on_chat):
+            here = action.scope == "app" or (action.scope == "chat" and on_chat)
+            if action.id == "command_palette" or not here:
                 continue
             node = self.screen if action.scope == "chat" else app
             yield f"{action.help.rstrip('.')}  ({action.key_name})", action.group, partial(node.run_action, action.id)

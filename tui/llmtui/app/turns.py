@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from llmtui.app import entries as build
 from llmtui.app import format as fmt
@@ -22,6 +22,13 @@ STOP_S = 3.0
 TELL_S = 1.0
 
 
+class Ended(Protocol):
+    """Takes how an answer ended."""
+
+    def __call__(self, *, well: bool) -> None:
+        """`well` when there was no error; stopping is none."""
+
+
 class Turns:
     """Runs an answer and shows it.
 
@@ -29,9 +36,11 @@ class Turns:
         host: whose model answers.
         view: shows what happens.
         notices: shows what goes wrong.
+        ended: called after each answer with whether it ended without an error.
     """
 
-    def __init__(self, host: "ModelHost", view: ChatView, notices: Notices) -> None:
+    def __init__(self, host: "ModelHost", view: ChatView, notices: Notices, *, ended: "Ended") -> None:
+        self._ended = ended
         self._host = host
         self._view = view
         self._notices = notices
@@ -116,6 +125,7 @@ class Turns:
             if failure is not None:
                 self._notices.error(failure)
             self._view.state_changed()
+            self._ended(well=failure is None)
 
     def _end(self, session: "ChatSession", known: set[str]) -> None:
         message = session.messages[-1] if session.messages else None
@@ -123,7 +133,7 @@ class Turns:
             self._view.end_answer(None)
             return
         turn = next((turn for turn in reversed(session.turns) if turn.message.id == message.id), None)
-        self._view.end_answer(build.message_entry(message, turn))
+        self._view.end_answer(build.message_entry(message, turn, session.thread.tree))
 
     @property
     def _name(self) -> str:

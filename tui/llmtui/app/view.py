@@ -15,6 +15,12 @@ class ChatView(Protocol):
     def add_entry(self, entry: Entry) -> None:
         """Append one entry."""
 
+    def mark(self, entry_id: str | None) -> None:
+        """Mark an entry and bring it into view; None takes the mark away."""
+
+    def copy(self, text: str) -> None:
+        """Put a text into the clipboard and say so."""
+
     def begin_answer(self, entry_id: str, label: str) -> None:
         """An answer starts to stream under this label."""
 

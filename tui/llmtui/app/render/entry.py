@@ -12,6 +12,8 @@ from llmtui.app.render.palette import Palette
 from llmtui.domain.text import visible, visible_line
 
 BAR: Final = "▌ "
+MARKED_BAR: Final = "█ "
+"""Of the entry that keys work on; as wide as `BAR`."""
 FOLD_ABOVE: Final = 30
 """Rows above which what is not an answer is shown folded."""
 FOLDED_ROWS: Final = 20
@@ -31,6 +33,7 @@ class Entry:
         label: the first line: `you`, the model's name, an error's title.
         text: what is said; it may come from a stranger.
         footer: the last line: what the turn cost.
+        marked: keys work on it now.
     """
 
     id: str
@@ -38,6 +41,7 @@ class Entry:
     label: str
     text: str
     footer: str | None = None
+    marked: bool = False
 
 
 def entry_rows(entry: Entry, width: int, palette: Palette) -> list[Line]:
@@ -88,7 +92,7 @@ def label_row(entry: Entry, width: int, palette: Palette) -> Line:
 
 def barred(row: Line, entry: Entry, palette: Palette) -> Line:
     """A row with the entry's bar left of it."""
-    bar = Segment(BAR, _bar_style(entry, palette))
+    bar = Segment(MARKED_BAR if entry.marked else BAR, _bar_style(entry, palette))
     return Line([bar, *row.segments], row.cells + 2, row.joint, row.lead + len(BAR), row.fill)
 
 

@@ -10,19 +10,19 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from llmtui.app import captions
 from llmtui.app import format as fmt
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
+from llmtui.app.browsing import Browser
 from llmtui.app.controller import ChatController
 from llmtui.app.entries import EXAMPLES, error_entry, failure_entry
+from llmtui.app.screens.messages import MessageScreen
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
 from llmtui.app.widgets.profiler_panel import ProfilerPanel
 from llmtui.app.widgets.transcript_view import Entry, TranscriptView
-from llmtui.domain.text import visible
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -39,13 +39,10 @@ IDLE_S = 2.0
 DRAFT_S = 0.25
 """Pause in typing after which the draft is counted."""
 
-MOST_COPIED = 100_000
-"""Bytes that a terminal is sure to take as a clipboard's content: base64 makes more of them."""
-
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(Screen[None]):
+class ChatScreen(MessageScreen):
     """The one screen that is always there.
 
     Args:
@@ -84,6 +81,7 @@ class ChatScreen(Screen[None]):
         self._beats: list[Timer] = []
         self._draft_timer: Timer | None = None
         self._draft = ""
+        self._browser = Browser(self.controller, self, self.actions, self.browsing_changed)
         self._example = -1
         self._draft_size = captions.NOTHING
         self._down = False
@@ -136,6 +134,7 @@ class ChatScreen(Screen[None]):
     def show_entries(self, entries: Sequence[Entry]) -> None:
         """Replace the whole conversation."""
         self._transcript.set_entries(entries)
+        self._browser.shown([entry.id for entry in entries])
 
     def add_entry(self, entry: Entry) -> None:
         """Append one entry."""
@@ -191,6 +190,10 @@ class ChatScreen(Screen[None]):
             urgent.append("stop")
         if controller.dead:
             urgent.append("reload_model")
+        if self._browser.active:
+            self.query_one(FooterBar).show(footer_actions(self.actions, "messages"))
+            self._show_figures()
+            return
         by_id = {action.id: action for action in self.actions}
         shown = [action for action in footer_actions(self.actions) if action.id != "stop"]
         self.query_one(FooterBar).show(shown, [by_id[name] for name in urgent])
@@ -240,7 +243,10 @@ class ChatScreen(Screen[None]):
     @on(Composer.Submitted)
     def _submitted(self, message: Composer.Submitted) -> None:
         self._count_later("")
-        self.controller.submit(message.text)
+        if self._browser.edited is not None:
+            self._browser.save_edit(message.text)
+        else:
+            self.controller.submit(message.text)
 
     @on(Composer.DraftChanged)
     def _draft_changed(self, message: Composer.DraftChanged) -> None:
@@ -252,7 +258,10 @@ class ChatScreen(Screen[None]):
 
     @on(FooterBar.Pressed)
     async def _pressed(self, message: FooterBar.Pressed) -> None:
-        await self.run_action(message.action.id if message.action.scope == "chat" else f"app.{message.action.id}")
+        if message.action.scope == "messages":
+            self._browser.do(message.action.id)
+        else:
+            await self.run_action(message.action.id if message.action.scope == "chat" else f"app.{message.action.id}")
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show an error that background work did not foresee, instead of a traceback."""
@@ -285,12 +294,22 @@ class ChatScreen(Screen[None]):
     def _show_rule(self, draft_size: Content) -> None:
         self._draft_size = draft_size
         hint = captions.NOTHING if self._transcript.following else captions.more_below(self.controller)
+        if self._browser.edited is not None:
+            hint = captions.editing(self._browser.edited, self.controller)
         self.query_one(Rule).show(hint, draft_size)
+
+    def messages_changed(self) -> None:
+        """The mark came or went, or an edit began or ended."""
+        self._show_rule(self._draft_size)
+        self.state_changed()
 
     # Actions
 
     def action_stop(self) -> None:
-        """Stop the answer."""
+        """Give up an edit, or stop the answer."""
+        if self._browser.edited is not None:
+            self._browser.give_up_edit()
+            return
         self.spawn(self.controller.stop(), "stop")
 
     def action_new_chat(self) -> None:
@@ -298,7 +317,7 @@ class ChatScreen(Screen[None]):
         self.spawn(self.controller.new_chat(), "chat")
 
     def action_resend(self) -> None:
-        """Send the last question again."""
+        """Answer the last question again."""
         self.controller.resend()
 
     def action_reload_model(self) -> None:
@@ -317,14 +336,10 @@ class ChatScreen(Screen[None]):
     def action_copy_answer(self) -> None:
         """Copy the last answer."""
         answer = self.controller.last_answer
-        if not answer:
+        if answer:
+            self.copy(answer)
+        else:
             self.say("There is no answer to copy yet")
-            return
-        text = visible(answer)
-        self.app.copy_to_clipboard(text)
-        much = len(text.encode("utf-8", "replace")) > MOST_COPIED
-        warning = "; some terminals take only 100 kB" if much else ""
-        self.say(f"copied {len(text):,} characters{warning}")
 
     def action_toggle_profiler(self) -> None:
         """Show or hide the profiler."""

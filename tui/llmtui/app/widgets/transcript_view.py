@@ -125,6 +125,21 @@ class TranscriptView(ScrollView, can_focus=False):
         block.entry = entry
         self._lay_out_changed(block)
 
+    def mark(self, entry_id: str | None) -> None:
+        """Mark an entry and bring it into view, its beginning first; None takes the mark away."""
+        for block in self._stack.blocks:
+            if block.entry.marked != (block.entry.id == entry_id):
+                block.entry = replace(block.entry, marked=not block.entry.marked)
+                self._lay_out_changed(block)
+                if block.entry.marked:
+                    self._bring_into_view(block)
+
+    def _bring_into_view(self, block: Block) -> None:
+        top, y, height = self._stack.top_of(block), round(self.scroll_y), self.size.height
+        bottom = top + block.height
+        if top < y or bottom > y + height:
+            self.scroll_to(y=max(0, min(top, bottom - height) if top >= y else top), animate=False)
+
     def _remove(self, block: Block) -> None:
         self._stack.blocks.remove(block)
         self._stack.measure()

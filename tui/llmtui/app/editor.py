@@ -1,0 +1,42 @@
+"""The draft in the user's own editor."""
+
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.app import SuspendNotSupported
+
+from llmtui.domain.text import visible_line
+
+if TYPE_CHECKING:
+    from llmtui.app.app import LlmtuiApp
+
+FALLBACK = "vi"
+
+
+def edited_outside(app: "LlmtuiApp", text: str) -> tuple[str, str | None]:
+    """Open a text in $VISUAL or $EDITOR, with the program put aside meanwhile.
+
+    Returns:
+        The text as it was saved, and None; or the text as it was, and what went wrong.
+    """
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or FALLBACK
+    handle, name = tempfile.mkstemp(prefix="llmtui-", suffix=".md")  # only its owner may read it
+    path = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8", "replace"))
+        with app.suspend():
+            code = subprocess.run([*shlex.split(command), name], check=False).returncode
+        if code:
+            return text, f"The editor ended with code {code}; your text is as it was"
+        return path.read_bytes().decode("utf-8", "replace").rstrip("\n"), None
+    except (OSError, ValueError) as error:
+        return text, f"The editor {visible_line(command)} cannot be started: {error}. Set $EDITOR to one."
+    except SuspendNotSupported:
+        return text, "This terminal cannot put the program aside for an editor"
+    finally:
+        path.unlink(missing_ok=True)
