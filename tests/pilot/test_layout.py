@@ -91,7 +91,7 @@ async def test_the_users_keys_replace_the_default_ones(stage: Stage):
         await screen.pilot.press("ctrl+o")
         await screen.pilot.pause()
         assert screen.app.screen is screen.chat
-        await screen.pilot.press("f9")
+        await screen.pilot.press("f12")
         await screen.until(lambda: "decode" not in screen.text)
         for key in ("ctrl+k", "f7"):
             await screen.pilot.press(key)
@@ -128,7 +128,7 @@ async def test_the_palette_offers_every_action(stage: Stage):
 
         titles = [title for title, _, _ in ActionProvider(screen.chat)._commands()]
         for action in ACTIONS:
-            if action.id != "command_palette":
+            if action.id != "command_palette" and action.scope in {"app", "chat"}:
                 assert any(f"({action.key_name})" in title for title in titles), action.id
 
 
