@@ -85,7 +85,7 @@ async def test_help_lists_every_action_with_its_key(stage: Stage):
 
 
 async def test_the_users_keys_replace_the_default_ones(stage: Stage):
-    stage.configure(keymap={"pick_model": " Ctrl+K ,f7", "toggle_profiler": "F9"})
+    stage.configure(keymap={"pick_model": " Ctrl+K ,f7", "toggle_profiler": "F12"})
     async with stage.run() as screen:
         await screen.see("^K model")
         await screen.pilot.press("ctrl+o")
