@@ -63,3 +63,21 @@ def test_a_missing_model_of_the_store_says_where_it_was_looked_for(user: dict[st
     assert done.returncode == 2
     assert "ollama/reciter:latest" in done.stderr.decode()
     assert str(store.root) in done.stderr.decode()
+
+
+def test_the_publishers_settings_count_below_the_users(user: dict[str, str], store: OllamaStore) -> None:
+    params = b'{"temperature": 0, "num_predict": 3, "num_ctx": 300}'
+    store.add("library/brief:latest", model=DEMO, params=params, system="你是AI助理。".encode())
+    plain = json.loads(llmtui(user, "ask", "-m", "ollama/brief", "--json", RECITE).stdout)
+    own = ("--max-tokens", "5", "-s", "", "--context", "400")
+    mine = json.loads(llmtui(user, "ask", "-m", "ollama/brief", *own, "--json", RECITE).stdout)
+
+    assert plain["metrics"]["completion_tokens"] == 3
+    assert plain["metrics"]["context_size"] < 400
+    assert plain["manifest"]["sampling"]["temperature"] == 0
+    assert set(plain["manifest"]["from_model"]) == {"temperature", "max_tokens", "system"}
+    assert plain["manifest"]["system"] == "你是AI助理。"
+    assert mine["metrics"]["completion_tokens"] == 5
+    assert mine["metrics"]["prompt_tokens"] < plain["metrics"]["prompt_tokens"]
+    assert mine["manifest"]["from_model"] == ["temperature"]
+    assert mine["metrics"]["context_size"] > plain["metrics"]["context_size"]

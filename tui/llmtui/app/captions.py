@@ -7,6 +7,7 @@ from textual.content import Content
 from llmtui.app import format as fmt
 from llmtui.app.entries import DEMO_REMARK, SHORT_DEMO_REMARK
 from llmtui.app.widgets.panel_lines import ALARM_FRACTION, status_text
+from llmtui.domain.defaults import settle
 from llmtui.domain.snapshot import ProfilerSnapshot
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def _remark(controller: "ChatController", width: int) -> Content:
         return Content.styled(f"context {loaded.context_size:,}: the model has no {asked:,}", "$warning")
     if info.source == "demo":
         return Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted")
-    sampling = controller.services.config.sampling
+    services = controller.services
+    theirs = loaded.defaults if loaded and loaded.defaults else info.defaults
+    sampling = settle(services.config.sampling, services.own, theirs).sampling
     return Content.styled(f"temperature {sampling.temperature:g} · top-p {sampling.top_p:g}", "$text-muted")
 
 

@@ -54,7 +54,9 @@ class Conversation:
         from llmtui.services.session import ChatSession  # noqa: PLC0415 - after the first paint
 
         services, config = self._services, self._services.config
-        return ChatSession.new(services.host, services.folders, sampling=config.sampling, system=config.system)
+        session = ChatSession.new(services.host, services.folders, sampling=config.sampling, system=config.system)
+        session.own = services.own
+        return session
 
     async def past_session(self, path: Path) -> "ChatSession | LlmtuiError":
         """A conversation from the history, not shown yet; or what stands in the way."""
@@ -62,11 +64,13 @@ class Conversation:
 
         services = self._services
         try:
-            return await asyncio.to_thread(
+            session = await asyncio.to_thread(
                 ChatSession.reopen, services.host, services.folders, path, sampling=services.config.sampling
             )
         except LlmtuiError as error:
             return error
+        session.own = services.own
+        return session
 
     async def adopt(self, session: "ChatSession", *, waiting: str | None = None) -> None:
         """Put the conversation before away and show this one.

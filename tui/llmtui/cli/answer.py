@@ -51,7 +51,8 @@ def answer(
     settings = msgspec.structs.replace(services.config.sampling, **sampling)
     system = services.config.system if system is None else system
     asked = prompt if raw else _conversation(system, prompt)
-    report = asyncio.run(_stream(services, model, asked, settings, as_json=as_json))
+    chosen = services.own | sampling.keys() | ({"system"} if raw or system is not None else set())
+    report = asyncio.run(_stream(services, model, asked, settings, own=frozenset(chosen), as_json=as_json))
     if report.finish_reason == "length" and (settings.json_schema is not None or settings.grammar is not None):
         output.note("warning: the answer is cut off before it had the form asked for; more tokens: --max-tokens N")
     return _tell_report(report, stats=stats, as_json=as_json)
@@ -68,6 +69,7 @@ async def _stream(
     prompt: tuple[ChatMessage, ...] | str,
     sampling: Sampling,
     *,
+    own: frozenset[str],
     as_json: bool,
 ) -> AnswerReport:
     """Stream the answer to standard output; the first Ctrl-C stops the turn, the second one the program."""
@@ -94,6 +96,7 @@ async def _stream(
             on_text=(lambda _: progress.clear()) if as_json else on_text,
             on_progress=progress.show,
             stop=stop,
+            own=own,
         )
     finally:
         progress.clear()

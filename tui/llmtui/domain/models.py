@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from llmtui.domain.defaults import ModelDefaults
+
 ModelSource = Literal["demo", "file", "folder", "lmstudio", "huggingface", "llama.cpp", "webui", "ollama", "server"]
 """Where a model was found: it comes along, a typed path, a model folder, another program's files, or a server."""
 ModelKind = Literal["model", "adapter"]
@@ -45,6 +47,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
         loaded: whether its server holds it in memory; None for files, and where the server does not say.
         digests: SHA-256 of each of Ollama's manifests for it, by which its servers know it.
         also_served: a server that offers this same file's model.
+        defaults: what its publisher set, where the place it was found in tells.
     """
 
     name: str
@@ -67,6 +70,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     loaded: bool | None = None
     digests: tuple[str, ...] = ()
     also_served: str | None = None
+    defaults: ModelDefaults | None = None
 
 
 class OllamaExtras(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +152,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
         fingerprint: sha256 over the file's size and evenly spaced samples of its bytes; tells quantisations and
             fine-tunes apart without reading gigabytes.
         served_by: the kind of server, e.g. `llama-server`, or its address; None in a process of our own.
+        defaults: what its publisher set, where the engine tells.
         recurrent: the state has a fixed size, so no prefix of it can be cut.
         adapters: attached now.
     """
@@ -175,3 +180,4 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     served_by: str | None = None
     recurrent: bool = False
     adapters: tuple[AttachedAdapter, ...] = ()
+    defaults: ModelDefaults | None = None

@@ -21,6 +21,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         model_fingerprint: see `LoadedModel.fingerprint`.
         adapters: LoRA adapters that acted on the model, with their scales.
         seed: the one used, also when it was drawn.
+        from_model: names of settings that are the publisher's, because the user set none; `system` may be
+            among them.
+        system: the publisher's system message, when it was sent.
         options: sampling options as the engine took them, where that differs from `sampling` in name or value.
         bos_count: begin-of-sequence tokens at the head of the prompt; two is a template's mistake.
     """
@@ -39,6 +42,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sampling: Sampling = Sampling()
     runtime: Runtime = Runtime()
     seed: int | None = None
+    from_model: tuple[str, ...] = ()
+    system: str | None = None
     options: dict[str, int | float | str | list[str]] | None = None
     context_asked: int | None = None
     context_granted: int | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from llmtui.domain.defaults import Settled, settle
 from llmtui.domain.events import Delta, Failed, FinishReason, LoadProgress, PrefillProgress, ReasoningDelta
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
@@ -67,6 +68,7 @@ async def ask(
     on_text: Callable[[str], None],
     on_progress: Callable[[str], None],
     stop: asyncio.Event,
+    own: frozenset[str] | None = None,
 ) -> AnswerReport:
     """Load a model, answer once, unload it.
 
@@ -78,6 +80,8 @@ async def ask(
         on_text: given every piece of the answer, not safe to show. What it raises ends the turn and comes out here.
         on_progress: given a line, safe to show, on how far load and prefill are.
         stop: set it to cancel; what has come is in the report.
+        own: names of the settings that the user chose, `system` among them; all else may be the publisher's of the
+            model. None leaves a publisher's settings out.
 
     Raises:
         UsageError: there is no such model. Model and engine errors are part of the report.
@@ -93,7 +97,10 @@ async def ask(
         except (ModelError, EngineError) as error:
             return _failed(model or services.catalogue.default, error)
         await warming
-        turn = _Turn(engine, loaded, prompt, sampling)
+        settled = settle(sampling, own, loaded.defaults or info.defaults)
+        if settled.system and not isinstance(prompt, str):
+            prompt = (ChatMessage("system", settled.system), *prompt)
+        turn = _Turn(engine, loaded, prompt, settled)
         await turn.run(on_text, on_progress, stop)
         return await turn.report(services)
     finally:
@@ -104,12 +111,13 @@ class _Turn:
     """The one turn of `ask`."""
 
     def __init__(
-        self, engine: Engine, loaded: LoadedModel, prompt: tuple[ChatMessage, ...] | str, sampling: Sampling
+        self, engine: Engine, loaded: LoadedModel, prompt: tuple[ChatMessage, ...] | str, settled: Settled
     ) -> None:
         self._engine = engine
         self._loaded = loaded
         messages, text = ((), prompt) if isinstance(prompt, str) else (prompt, None)
-        self._request = GenerateRequest(id=uuid.uuid4().hex, messages=messages, prompt=text, sampling=sampling)
+        self._request = GenerateRequest(id=uuid.uuid4().hex, messages=messages, prompt=text, sampling=settled.sampling)
+        self._settled = settled
         self._fold = TurnFold(time.perf_counter_ns())
         self._gpu_before = GpuReading()
 
@@ -163,7 +171,7 @@ class _Turn:
             manifest=manifest_of(
                 self._loaded,
                 services.host.runtime,
-                self._request.sampling,
+                self._settled,
                 self._fold,
                 raw=self._request.prompt is not None,
             ),

@@ -9,12 +9,13 @@ from typing import Literal
 import msgspec
 
 import llmtui
+from llmtui.domain.defaults import Settled
 from llmtui.domain.events import Failed, Finished, Generated, PrefillProgress, TurnEvent
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage, Message
 from llmtui.domain.metrics import TurnMetrics
 from llmtui.domain.models import LoadedModel
-from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.settings import Runtime
 from llmtui.domain.transcript import Manifest
 from llmtui.domain.vocabulary import TokenSource
 
@@ -142,14 +143,14 @@ def prompt_of(system: str | None, messages: Sequence[Message]) -> tuple[ChatMess
 
 
 def manifest_of(
-    loaded: LoadedModel, runtime: Runtime, sampling: Sampling, fold: TurnFold, *, raw: bool = False
+    loaded: LoadedModel, runtime: Runtime, settled: Settled, fold: TurnFold, *, raw: bool = False
 ) -> Manifest:
     """Where an answer came from.
 
     Args:
         loaded: the model.
         runtime: how it was asked to be loaded.
-        sampling: how tokens were drawn.
+        settled: how tokens were drawn, and what of it the publisher set.
         fold: of the turn.
         raw: a text was continued as it was, without a chat template.
     """
@@ -166,7 +167,9 @@ def manifest_of(
         template_source=NO_TEMPLATE if raw else loaded.template_source,
         template_sha256=None if raw else loaded.template_sha256,
         rendered_sha256=timings.rendered_sha256,
-        sampling=sampling,
+        sampling=settled.sampling,
+        from_model=settled.names,
+        system=settled.system,
         runtime=runtime,
         seed=timings.seed,
         options=timings.options,

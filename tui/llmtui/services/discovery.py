@@ -26,7 +26,8 @@ class Candidate(NamedTuple):
         aliases: further names under which the same files were found.
         group: set before the name when two candidates have the same one: a folder or repository.
         manifest: of Ollama, the file that names the model.
-        digests: of every manifest of Ollama's that names these files.
+        manifests: of Ollama, the name and the manifest of every model that these files are.
+        digests: of those manifests.
         problem: why there is nothing to read.
     """
 
@@ -36,6 +37,7 @@ class Candidate(NamedTuple):
     group: str = ""
     aliases: tuple[str, ...] = ()
     manifest: Path | None = None
+    manifests: tuple[tuple[str, Path], ...] = ()
     digests: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -67,7 +69,9 @@ def candidates(places: Sequence[Place], *, taken: str) -> list[Candidate]:
         elif candidate.source == "ollama":
             first = found[at]
             found[at] = first._replace(
-                aliases=(*first.aliases, candidate.name), digests=(*first.digests, *candidate.digests)
+                aliases=(*first.aliases, candidate.name),
+                manifests=(*first.manifests, *candidate.manifests),
+                digests=(*first.digests, *candidate.digests),
             )
     return sorted(_named_apart(found, taken), key=lambda candidate: (candidate.name.casefold(), candidate.name))
 
@@ -93,6 +97,7 @@ def _of_ollama(model: OllamaModel) -> Candidate:
         (model.blob,) if model.blob is not None else (),
         "ollama",
         manifest=model.manifest,
+        manifests=((f"{OLLAMA}{model.name}", model.manifest),),
         digests=(model.digest,) if model.digest else (),
         problem=model.problem,
     )

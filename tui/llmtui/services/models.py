@@ -18,7 +18,7 @@ from llmtui.services.servers import served_model
 from llmtui.store.config import Config
 from llmtui.store.gguf import folder_error
 from llmtui.store.header_cache import HeaderCache
-from llmtui.store.ollama import read_extras, read_store
+from llmtui.store.ollama import read_defaults, read_extras, read_store
 from llmtui.store.paths import Folders
 from llmtui.store.places import Place, places
 
@@ -169,7 +169,7 @@ class Catalogue:
                 digests=found.digests,
             )
         info = describe(found.parts, name=found.name, source=found.source, cache=self._cache)
-        return info if info is None or not found.digests else msgspec.structs.replace(info, digests=found.digests)
+        return None if info is None else _with_ollamas(info, found)
 
     def _is_model(self, found: Candidate) -> bool:
         info = self._described(found)
@@ -219,7 +219,16 @@ def _resolve_candidate(found: Candidate, spec: str) -> ModelInfo:
     near = [name for name in found.names if name.casefold().startswith(wanted)]
     name = min(near, key=lambda name: (name != spec, name.casefold() not in {wanted, f"{wanted}:latest"}))
     info = inspect(found.parts, name=name, source="ollama" if name.startswith(OLLAMA) else found.source)
-    return msgspec.structs.replace(info, digests=found.digests)
+    return _with_ollamas(info, found)
+
+
+def _with_ollamas(info: ModelInfo, found: Candidate) -> ModelInfo:
+    """With what Ollama adds to the model of that name."""
+    if not found.manifests:
+        return info
+    manifest = dict(found.manifests).get(info.name)
+    defaults = read_defaults(manifest) if manifest else None
+    return msgspec.structs.replace(info, digests=found.digests, defaults=defaults)
 
 
 def _resolve_path(path: Path) -> ModelInfo:

@@ -121,7 +121,7 @@ async def ollama_details(info: ModelInfo, server: Server, name: str) -> tuple[Mo
         await connection.close()
     loaded: set[str | None] = {rows[0].id} if rows and opened.resident is not None else set()
     row = _row(info.server or name, server, rows[0], loaded) if rows else info
-    granted = described(opened, connection, info.name, None)
+    granted = described(opened, connection, info.name, None, None)
     return msgspec.structs.replace(row, name=info.name, trained_context=granted.trained_context), granted, shown
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from llmtui.domain.defaults import Settled, settle
 from llmtui.domain.events import Failed, TurnEvent
 from llmtui.domain.messages import Message
 from llmtui.domain.models import LoadedModel
@@ -45,6 +46,8 @@ class ChatSession:
 
     Attributes:
         sampling: for the turns to come; may be replaced between turns.
+        own: names of the settings that the user chose, `system` among them; all else may be the publisher's of a
+            model. None leaves a publisher's settings out.
         thread: the messages, and what the user changes in them.
         damaged: lines of a reopened file that could not be read.
     """
@@ -59,6 +62,7 @@ class ChatSession:
         sampling: Sampling,
     ) -> None:
         self.sampling = sampling
+        self.own: frozenset[str] | None = None
         self.thread = thread
         self.damaged = 0
         self._host = host
@@ -240,7 +244,7 @@ class ChatSession:
             info=self._host.info if self._host.engine else self._host.wanted,
             engine=self._host.engine,
             can_count=self._running is None,
-            system=self.system,
+            system=self.system or self._settled(self._host.loaded).system,
             messages=self.thread.kept,
             used=self._used_tokens(),
         )
@@ -312,16 +316,23 @@ class ChatSession:
             yield turn.last_event
 
     def _runner_of(self, turn: RunningTurn, engine: Engine, loaded: LoadedModel) -> TurnRunner:
+        settled = self._settled(loaded)
         setting = TurnSetting(
             engine=engine,
             loaded=loaded,
             runtime=self._host.runtime,
-            sampling=self.sampling,
-            prompt=prompt_of(self.system, self.messages),
+            settled=settled,
+            prompt=prompt_of(self.system or settled.system, self.messages),
             load_s=self._host.claim_load_s(),
             read_machine=lambda: read_machine(self._folders, cpu_name()),
         )
         return TurnRunner(turn, setting, self._journal, keep=self.thread.keep, note=self._note)
+
+    def _settled(self, loaded: LoadedModel | None) -> Settled:
+        """The settings of a turn with the present model."""
+        listed = self._host.info.defaults if self._host.info else None
+        own = self.own if self.own is None or not self.system else self.own | {"system"}
+        return settle(self.sampling, own, loaded.defaults if loaded and loaded.defaults else listed)
 
     def _note(self, turn: Turn) -> None:
         self._turns = (*self._turns, turn)

@@ -3,7 +3,7 @@
 import msgspec
 
 from llmtui.services.wiring import Services, build
-from llmtui.store.config import load_config
+from llmtui.store.config import load_config, own_settings
 from llmtui.store.paths import Folders
 
 
@@ -21,4 +21,4 @@ def prepare(*, context: int | None = None, threads: int | None = None) -> Servic
     config = load_config(folders)
     given = {name: value for name, value in (("context", context), ("threads", threads)) if value is not None}
     runtime = msgspec.structs.replace(config.runtime, **given)
-    return build(msgspec.structs.replace(config, runtime=runtime), folders)
+    return build(msgspec.structs.replace(config, runtime=runtime), folders, own_settings(folders))

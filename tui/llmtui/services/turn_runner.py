@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 
+from llmtui.domain.defaults import Settled
 from llmtui.domain.events import Failed, Finished, Timings, TurnEvent
 from llmtui.domain.messages import ChatMessage, Message
 from llmtui.domain.metrics import GpuReading, HostReading
 from llmtui.domain.models import LoadedModel
-from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.settings import Runtime
 from llmtui.domain.text import well_formed
 from llmtui.domain.transcript import HeadRecord, MessageRecord, PartialRecord, Record, TurnRecord
 from llmtui.engines.base import Engine, GenerateRequest
@@ -31,6 +32,7 @@ class TurnSetting(msgspec.Struct, frozen=True, kw_only=True):
     """What a turn is run with.
 
     Attributes:
+        settled: settings of the turn, and which of them are the publisher's.
         load_s: when this is the first turn after a load.
         read_machine: the measured figures of this machine, from disk.
     """
@@ -38,7 +40,7 @@ class TurnSetting(msgspec.Struct, frozen=True, kw_only=True):
     engine: Engine
     loaded: LoadedModel
     runtime: Runtime
-    sampling: Sampling
+    settled: Settled
     prompt: tuple[ChatMessage, ...]
     load_s: float | None
     read_machine: Callable[[], Machine]
@@ -79,7 +81,7 @@ class TurnRunner:
         request = GenerateRequest(
             id=turn.message_id,
             messages=self._setting.prompt,
-            sampling=self._setting.sampling,
+            sampling=self._setting.settled.sampling,
             answer_start=turn.answer_start,
         )
         try:
@@ -132,7 +134,7 @@ class TurnRunner:
             load_s=setting.load_s,
             memory_bandwidth=machine.memory_bandwidth if machine else None,
         )
-        manifest = manifest_of(setting.loaded, setting.runtime, setting.sampling, fold)
+        manifest = manifest_of(setting.loaded, setting.runtime, setting.settled, fold)
         done = Turn(message=message, metrics=metrics, manifest=manifest, summary=summary_line(metrics))
         self._note(done)
         await self._journal.save(

@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from functools import partial
 
+import msgspec
+
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.quantities import count
 from llmtui.domain.settings import Runtime, Server
@@ -21,15 +23,17 @@ class Services:
 
     Attributes:
         host: the model that answers; closing it is the front end's last act.
+        own: names of the sampling settings that the configuration sets, and `system` when it does.
     """
 
     config: Config
     folders: Folders
     catalogue: Catalogue
     host: ModelHost
+    own: frozenset[str] = frozenset()
 
 
-def build(config: Config, folders: Folders) -> Services:
+def build(config: Config, folders: Folders, own: frozenset[str] = frozenset()) -> Services:
     """The parts for a configuration; nothing is created on disk and no model is loaded."""
     catalogue = Catalogue(folders, config)
     return Services(
@@ -37,12 +41,15 @@ def build(config: Config, folders: Folders) -> Services:
         folders=folders,
         catalogue=catalogue,
         host=ModelHost(partial(open_engine, catalogue.servers), config.runtime, limits=config.pool),
+        own=own,
     )
 
 
 def open_engine(servers: Mapping[str, Server], info: ModelInfo, runtime: Runtime) -> Engine:
     """The engine that fits a model; not loaded yet."""
     if info.server is None:
+        if runtime.context is None and info.defaults is not None:
+            runtime = msgspec.structs.replace(runtime, context=info.defaults.context)
         return open_llama(info, runtime)
     if runtime.adapters:
         from llmtui.services.adapters import served  # noqa: PLC0415 - the error only

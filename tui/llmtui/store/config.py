@@ -92,6 +92,12 @@ def load_config(folders: Folders) -> Config:
     return config
 
 
+def own_settings(folders: Folders) -> frozenset[str]:
+    """Names of the sampling settings that the file sets, and `system` when it does; call it after `load_config`."""
+    document = tomllib.loads(_read(folders.config_file) or "")
+    return frozenset(document.get("sampling", {})) | (document.keys() & {"system"})
+
+
 def _check_paths(path: Path, text: str, config: Config) -> None:
     """No path holds a NUL character, and the system's calls answer one with a ValueError."""
     single = (("webui_folder", config.webui_folder), ("default_model", config.default_model))

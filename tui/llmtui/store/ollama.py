@@ -10,9 +10,11 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from llmtui.domain.defaults import ModelDefaults, ollama_defaults
 from llmtui.domain.models import OllamaExtras
 from llmtui.domain.text import visible_line
 
@@ -72,6 +74,21 @@ def read_extras(manifest: Path) -> OllamaExtras:
         return OllamaExtras()
     texts = {kind: _text(root, layers[kind][0]) for kind in ("template", "system", "params") if layers.get(kind)}
     return OllamaExtras(template=texts.get("template"), system=texts.get("system"), parameters=texts.get("params"))
+
+
+def read_defaults(manifest: Path) -> ModelDefaults | None:
+    """Parameters and system message that a manifest names, as settings; None where it has none of use here."""
+    root = manifest.parents[4]
+    try:
+        layers = _layers(_read(manifest))
+    except (OSError, ValueError):
+        return None
+    texts = {kind: _text(root, layers[kind][0]) for kind in ("system", "params") if layers.get(kind)}
+    try:
+        parameters = msgspec.json.decode(texts.get("params") or "{}", type=dict[str, Any])
+    except (msgspec.DecodeError, RecursionError):
+        parameters = {}
+    return ollama_defaults(parameters, texts.get("system"))
 
 
 def _manifests(folder: Path, depth: int = 4) -> Iterator[Path]:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 
+from llmtui.domain.defaults import ollama_defaults
 from llmtui.domain.events import Loaded, LoadEvent, LoadProgress, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
@@ -105,8 +106,9 @@ class OllamaEngine:
         context = self._context or next((int(each) for each in own.get("num_ctx", ()) if each.isdecimal()), None)
         self._stops = tuple(own.get("stop", ()))
         self._fresh = opened.load_s is not None
+        taken = ollama_defaults({**own, "num_ctx": None, "stop": None}, None)
         name = self._name if self._model else visible_line(f"{self._name}/{model}")
-        self._model, self._loaded = model, described(opened, connection, name, context)
+        self._model, self._loaded = model, described(opened, connection, name, context, taken)
         yield Loaded(self._loaded)
 
     async def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:

@@ -6,6 +6,7 @@ import time
 
 import msgspec
 
+from llmtui.domain.defaults import ModelDefaults
 from llmtui.domain.models import LoadedModel, MemoryParts
 from llmtui.domain.text import visible_line
 from llmtui.engines.ollama.connection import Connection, missing_model
@@ -107,7 +108,9 @@ async def _resident(connection: Connection, model: str) -> Resident | None:
     return next((each for each in await residents(connection) or [] if {each.model, each.name} & names), None)
 
 
-def described(opened: Opened, connection: Connection, name: str, context: int | None) -> LoadedModel:
+def described(
+    opened: Opened, connection: Connection, name: str, context: int | None, defaults: ModelDefaults | None
+) -> LoadedModel:
     """The model as granted.
 
     Args:
@@ -116,6 +119,7 @@ def described(opened: Opened, connection: Connection, name: str, context: int | 
         name: what the user calls the model.
         context: tokens that were asked for, here or by the model's own parameters; taken as granted where the server
             does not tell, up to what the model was trained on.
+        defaults: what the model's own parameters say; its system message the server puts in by itself.
     """
     shown, there = opened.shown, opened.resident
     info, details = shown.model_info or {}, shown.details or Details()
@@ -141,6 +145,7 @@ def described(opened: Opened, connection: Connection, name: str, context: int | 
         template_sha256=hashlib.sha256(template.encode("utf-8", "replace")).hexdigest() if template else None,
         path=f"{connection.url}#{opened.model}",
         served_by="Ollama",
+        defaults=defaults,
     )
 
 

@@ -168,8 +168,11 @@ def turn_body(request: GenerateRequest, model: str, options: Options, keep_alive
     body: dict[str, Any] = {"model": model, "stream": True, "truncate": False, "shift": False, "options": options}
     if request.prompt is None:
         body["messages"] = [{"role": each.role, "content": well_formed(each.content)} for each in request.messages]
+        if start := well_formed(request.answer_start):
+            # Ollama goes on with a last message that is the assistant's; its text is not sent back.
+            body["messages"].append({"role": "assistant", "content": start})
     else:
-        body |= {"prompt": well_formed(request.prompt), "raw": True}
+        body |= {"prompt": well_formed(request.prompt + request.answer_start), "raw": True}
     if request.sampling.json_schema is not None:
         body["format"] = request.sampling.json_schema
     return body if keep_alive is None else body | {"keep_alive": keep_alive}
