@@ -1,5 +1,6 @@
 """Models that stay loaded: which come back at once, which are closed, and when."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -237,6 +238,31 @@ async def test_an_abandoned_load_leaves_the_present_model_and_the_warm_ones() ->
 
     assert machine.warm == "ba"
     assert len(machine.alive()) == 2
+
+
+async def test_a_load_given_up_while_it_makes_room_still_ends_what_it_began_to_close() -> None:
+    machine = Machine(free=3 * GIB)
+    await machine.load("a")
+    closed, go_on = machine.engines[0].close, asyncio.Event()
+    asked = asyncio.Event()
+
+    async def close_slowly() -> None:
+        asked.set()
+        await go_on.wait()
+        await closed()
+
+    machine.engines[0].close = close_slowly  # type: ignore[method-assign]
+    loading = asyncio.create_task(machine.load("b"))
+    await asked.wait()
+    loading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await loading
+    assert machine.engines[0].alive
+
+    leaving = asyncio.create_task(machine.host.close())
+    go_on.set()
+    await leaving
+    assert machine.alive() == []
 
 
 async def test_a_load_that_runs_out_of_memory_is_tried_again_without_the_warm_ones() -> None:

@@ -97,6 +97,13 @@ def test_nothing_is_saved_when_memory_is_short(available: int | None, *, saved: 
     assert bool(shelf.held_bytes) is saved
 
 
+def test_a_state_for_which_there_is_no_memory_is_not_saved(native: Native, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "llama_state_seq_get_size", lambda *_: 1 << 62)
+    shelf = Shelf(cast("OpenModel", Model()), 1 << 62, lambda: None)
+    shelf.put(0, tokens(1))
+    assert shelf.held_bytes == 0
+
+
 @pytest.mark.usefixtures("native")
 @pytest.mark.parametrize(("model", "states"), [({}, 1), ({"trimmable": False}, 2), ({"window": 64}, 2)])
 def test_a_longer_state_stands_for_the_shorter_one_where_it_can_be_cut(model: dict[str, int], states: int) -> None:

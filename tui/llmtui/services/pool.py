@@ -72,6 +72,7 @@ class WarmPool:
         self._free_memory = free_memory or _free_memory
         self._process_memory = process_memory or _process_memory
         self._models: list[Warm] = []
+        self._closing: set[asyncio.Future[list[None]]] = set()
 
     @property
     def models(self) -> Sequence[Warm]:
@@ -153,15 +154,18 @@ class WarmPool:
         return next((model for model in self._models if model.is_model(info)), None)
 
     async def close(self, *models: Warm) -> None:
-        """Unload these."""
-        for model in models:
-            if model in self._models:
-                self._models.remove(model)
-        await asyncio.gather(*(model.engine.close() for model in models))
+        """Unload these, to the end even when the caller is cancelled meanwhile."""
+        self._models = [model for model in self._models if model not in models]
+        closing = asyncio.gather(*(model.engine.close() for model in models))
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+        await asyncio.shield(closing)
 
     async def close_all(self) -> None:
-        """Unload everything."""
+        """Unload everything, and wait for what is being unloaded already."""
         await self.close(*self._models)
+        if self._closing:
+            await asyncio.wait(self._closing)
 
     def _by_age(self, current: Warm | None) -> Iterable[Warm]:
         """Those that take memory, the least recently used first, the current one last."""

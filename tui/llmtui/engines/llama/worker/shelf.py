@@ -72,7 +72,10 @@ class Shelf:
         if not 0 < size <= self._budget_bytes or self._is_short_of_memory(size):
             return
         oldest = llama.llama_memory_seq_pos_min(self._model.memory, sequence)
-        state = (ctypes.c_uint8 * size)()
+        try:
+            state = (ctypes.c_uint8 * size)()
+        except MemoryError:
+            return
         if llama.llama_state_seq_get_data(self._model.context, state, size, sequence) != size:
             return
         if self._model.trimmable and not self._model.window:
