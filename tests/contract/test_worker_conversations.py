@@ -1,5 +1,6 @@
 """Several conversations in one worker: going back to one evaluates only what is new, and computes the same."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,3 +127,24 @@ async def test_the_tokens_of_an_answer_are_taken_where_a_special_token_closes_it
     assert written > 16  # tokenised anew, the answer takes more tokens
     assert second.prompt_tokens == counted
     assert (second.cached_tokens == first.context_used) is reused
+
+
+async def test_conversations_change_places_while_another_slot_is_in_use(open_worker, demo: Path) -> None:
+    async def asked(chat: Chat, slot: int, text: str) -> str:
+        chat.messages.append(ChatMessage("user", f"{chat.subject} {text}"))
+        turn = GenerateRequest(id=f"{slot}", messages=tuple(chat.messages), sampling=PLAIN, slot=slot)
+        answer = text_of(await play(engine, turn))
+        chat.messages.append(ChatMessage("assistant", answer))
+        return answer
+
+    answers = []
+    for others in (False, True):
+        async with open_worker(demo, context=256, slots=2) as engine:
+            first, second, third = Chat(engine, LONG), Chat(engine, f"Poems. {LONG}"), Chat(engine, f"Riddles. {LONG}")
+            told = []
+            for question in ("one?", "two?", "three?"):
+                told.append(await asked(first, 0, question))
+                if others:
+                    await asyncio.gather(asked(second, 0, question), asked(third, 1, question))
+            answers.append(told)
+    assert answers[0] == answers[1]
