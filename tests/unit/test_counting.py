@@ -9,14 +9,19 @@ from gguf_vocab import vocabulary as words_of
 from make_gguf import make
 from servers.ollama_server import OllamaServer, ollama_server
 
+from llmtui.app import captions
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.settings import Runtime, Server
+from llmtui.domain.vocabulary import TokenSource
 from llmtui.engines.base import Engine
 from llmtui.engines.ollama.client import OllamaEngine
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
+from llmtui.services.conversation import DraftCount
 from llmtui.services.draft import DraftCounter
 from llmtui.services.host import ModelHost
 from llmtui.services.tokens.counting import Encodings, count_text
+from llmtui.services.tokens.encoding import TextEncoding
+from llmtui.store import gguf_vocabulary
 from llmtui.store.gguf_vocabulary import read_vocabulary
 
 TEXT = "in the model, 中文 of it"
@@ -123,6 +128,40 @@ async def test_what_ollama_does_not_tell_or_tells_wrongly_is_estimated(
     server.add("m:latest", verbose=told)
     info, engine = served(server)
     assert (await count_text(info, TEXT, lambda _: engine)).source == "estimate"
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("engine", "+214 tok → 50 % context"),
+        ("vocabulary", "+214 tok → ~50 % context"),
+        ("estimate", "+~214 tok → ~50 % context"),
+    ],
+)
+def test_what_is_estimated_is_marked(source: TokenSource, words: str) -> None:
+    count = DraftCount(draft_tokens=214, total_tokens=2048, context_size=4096, source=source)
+    assert captions.draft(count).plain.replace("\u202f", " ").replace("\xa0", " ") == words
+
+
+def test_a_vocabulary_beyond_all_measure_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make("qwen2-tiny", "q8_0", tmp_path / "m.gguf", vocab=5_000)
+    assert read_vocabulary(path) is not None
+    for name, most in (("MAX_TOKENS", 4_999), ("MAX_BYTES", 10_000)):
+        with monkeypatch.context() as patch:
+            patch.setattr(gguf_vocabulary, name, most)
+            assert read_vocabulary(path) is None
+
+
+def test_tokens_that_are_no_utf_8_and_other_kinds_of_vocabulary_do_no_harm(tmp_path: Path) -> None:
+    path = make("qwen2-tiny", "q8_0", tmp_path / "m.gguf")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"<|im_start|>", b"\xff\xfe\x80" * 4))
+    found = read_vocabulary(path)
+    assert found is not None
+    assert "\ufffd" * 12 in found.tokens
+    assert TextEncoding(found).count("hello") > 0
+    path.write_bytes(data.replace(b"gpt2", b"bert"))
+    assert read_vocabulary(path) is None
 
 
 class TestDrafts:

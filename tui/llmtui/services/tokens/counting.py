@@ -16,8 +16,8 @@ from llmtui.errors import LlmtuiError
 from llmtui.services.tokens.encoding import TextEncoding, TooLongError
 from llmtui.services.tokens.ranks import InexpressibleError
 
-MOST_KEPT = 3
-"""Encodings held at once: 30 MB each for a vocabulary of 150,000 tokens."""
+MOST_KEPT = 2
+"""Encodings held at once: 50 MB each for a vocabulary of 150,000 tokens."""
 
 Key = tuple[str, int, int | None]
 
