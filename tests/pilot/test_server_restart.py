@@ -20,7 +20,8 @@ async def test_the_chat_goes_on_once_the_server_is_back(stage: ServedStage):
     server = await running.__aenter__()
     server.on_chat(half)
     stage.serve(box=server.url)
-    async with stage.run(model="box/m") as screen:
+    async with stage.run(model="box") as screen:
+        await screen.see("box/m · openai")
         await screen.ask("first")
         await screen.see("half an answer")
         await running.__aexit__(None, None, None)

@@ -115,6 +115,7 @@ async def test_vllm_and_sglang_tell_their_context(server: WireServer) -> None:
     tells(server, "/version", {"version": "0.6.3\x1b"})
     vllm, sglang = await shown(server, "box/v"), await shown(server, "box/s")
     assert (vllm.served_by, vllm.build, vllm.context_size) == ("vLLM", "0.6.3␛", 100)
+    assert vllm.info.trained_context is None, "the served context is not what the model was trained on"
     assert (sglang.served_by, sglang.build, sglang.context_size) == ("SGLang", None, None)
 
 

@@ -46,7 +46,8 @@ def _model(controller: "ChatController") -> Content:
     info, loaded = controller.model, controller.loaded
     if info is None:
         return Content.assemble(("no model", "bold $warning"), (f" · {controller.key('pick_model')} opens one", ""))
-    name = Content.styled(fmt.name(info.name), "bold $primary")
+    chosen = loaded.name if loaded and info.server else info.name  # a server that has one model names it
+    name = Content.styled(fmt.name(chosen), "bold $primary")
     if controller.dead:
         stopped = f" has stopped · {controller.key('reload_model')} loads it again"
         return Content.assemble(name, (stopped, "bold $error"))

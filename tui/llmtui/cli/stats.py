@@ -13,7 +13,7 @@ def stats_lines(metrics: TurnMetrics, template: str | None = None) -> list[str]:
         metrics: of the turn.
         template: where the chat template is from, as in the manifest.
     """
-    source, _, why = (template or UNKNOWN).partition(": ")
+    source, _, why = (template or f"{UNKNOWN}: the server does not tell it").partition(": ")
     rows = [
         ("template", source, why),
         ("load", number(metrics.load_s, "s", 2), _why(metrics, "load_s")),

@@ -152,8 +152,9 @@ async def served_details(info: ModelInfo, servers: Mapping[str, Server]) -> Serv
     finally:
         await connection.close()
     name = info.name if info.served_id else full_name(info.name, found.offer.id)
+    known = _known(_info(info.server or "", server.url, found.offer.id, name), found.offer)
     return ServedDetails(
-        info=_known(_info(info.server or "", server.url, found.offer.id, name), found.offer),
+        info=msgspec.structs.replace(known, trained_context=found.offer.trained_context),
         url=connection.api,
         served_by=visible_line(found.served_by),
         build=visible_line(found.build) or None,
