@@ -1,0 +1,133 @@
+"""A profile: how a model is talked to. Persona, mode, template, sampling and runtime, in one file."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from llmtui.domain.settings import Runtime, Sampling
+
+Mode = Literal["instruct", "chat", "chat-instruct", "text", "infill"]
+Overflow = Literal["stop", "slide", "compact"]
+Reasoning = Literal["on", "off", "low", "medium", "high"]
+MAX_PROSE = 1 << 20
+"""Characters of a profile's longest text: more than any context holds."""
+
+Prose = Annotated[str, Meta(max_length=MAX_PROSE)]
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class Character(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who speaks, in the modes `chat` and `chat-instruct`.
+
+    `{{char}}` and `{{user}}` in the texts stand for the two names.
+
+    Attributes:
+        name: of the model's side.
+        user_name: of the user's side.
+        context: what the character is; the prompt begins with it.
+        greeting: what the character says first.
+        example_dialogue: put behind the context, to show the tone.
+    """
+
+    name: Name = "AI"
+    user_name: Name = "You"
+    context: Prose = ""
+    greeting: Prose = ""
+    example_dialogue: Prose = ""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One profile file. What it does not say is left to the model, the configuration and the defaults.
+
+    Attributes:
+        name: what the user types; the file's name without its ending.
+        description: one line.
+        language: BCP 47, e.g. `zh`; None for any.
+        mode: `instruct` uses a chat template; `chat` a plain dialogue of names, for base models; `chat-instruct` the
+            whole dialogue within one instruct turn; `text` continues what is written; `infill` fills a gap.
+        template: a shipped template's name, or a path of a Jinja file; None takes the model's own.
+        system: the system message.
+        character: who speaks.
+        command: in `chat-instruct`, what the model is told to do with the dialogue; None takes the usual words.
+        generation: fields of `Sampling`; only those that are set.
+        reasoning: asked of templates that know it; None leaves it to them.
+        runtime: fields of `Runtime`; only those that are set. They count from the next load.
+        overflow: what happens when the conversation does not fit: `stop` refuses and says the numbers, `slide` leaves
+            out the oldest turns, `compact` has the model put them into a note.
+    """
+
+    name: Name = "default"
+    description: Prose = ""
+    language: str | None = None
+    mode: Mode = "instruct"
+    template: str | None = None
+    system: Prose | None = None
+    character: Character | None = None
+    command: Prose | None = None
+    generation: dict[str, Any] = {}
+    reasoning: Reasoning | None = None
+    runtime: dict[str, Any] = {}
+    overflow: Overflow = "stop"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that `Sampling` or `Runtime` would refuse."""
+        for kind, values in ((Sampling, self.generation), (Runtime, self.runtime)):
+            try:
+                msgspec.convert(values, kind)
+            except msgspec.ValidationError as error:
+                where = "generation" if kind is Sampling else "runtime"
+                raise ValueError(f"{where}: {error}") from error
+
+
+class Layer(NamedTuple):
+    """Settings from one place.
+
+    Attributes:
+        origin: in words: `default`, `model`, `config`, `profile NAME`, `flag`, `edit`.
+        values: fields of `Sampling` that are set there.
+    """
+
+    origin: str
+    values: Mapping[str, Any]
+
+
+class Effective(NamedTuple):
+    """What is used, and where each value came from.
+
+    Attributes:
+        sampling: the settings.
+        origins: of every field that is not a default.
+    """
+
+    sampling: Sampling
+    origins: dict[str, str]
+
+
+def effective(layers: Sequence[Layer]) -> Effective:
+    """Lay settings over one another, the last one on top.
+
+    Raises:
+        ValueError: a value is out of its range, or two exclude each other; the text names the field.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for layer in layers:
+        for name, value in layer.values.items():
+            values[name] = value
+            origins[name] = layer.origin
+    try:
+        return Effective(msgspec.convert(values, Sampling), origins)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+
+
+def set_fields(sampling: Sampling) -> dict[str, Any]:
+    """Fields that differ from their defaults: what a whole `Sampling` says as a layer."""
+    plain = Sampling()
+    return {
+        name: getattr(sampling, name)
+        for name in sampling.__struct_fields__
+        if getattr(sampling, name) != getattr(plain, name)
+    }

@@ -1,0 +1,27 @@
+"""A chat template that is chosen instead of the model's own."""
+
+import hashlib
+
+import msgspec
+
+
+class NamedTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """A template and how it is spoken of.
+
+    Attributes:
+        name: e.g. `chatml`, or the file it was read from.
+        text: Jinja, as the Transformers library writes chat templates: `messages`, `add_generation_prompt`,
+            `bos_token`, `eos_token`.
+        stops: strings that end an answer besides the model's end tokens.
+        source: where it comes from, in words, e.g. `shipped: ChatML`, `file: /x/my.jinja`.
+    """
+
+    name: str
+    text: str
+    stops: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Of the template's UTF-8 bytes."""
+        return hashlib.sha256(self.text.encode("utf-8", "replace")).hexdigest()
