@@ -1,6 +1,8 @@
 """LoRA adapters on a loaded model: what they change, what they leave, what is forgotten."""
 
 import asyncio
+import os
+import signal
 from pathlib import Path
 
 import gguf
@@ -15,6 +17,10 @@ from llmtui.engines.base import GenerateRequest, TakesAdapters
 from llmtui.engines.llama.client import LlamaEngine
 from llmtui.engines.scripted import ScriptedEngine
 from llmtui.errors import EngineError, ModelError
+from llmtui.services.adapters import attach, reload
+from llmtui.services.host import ModelHost
+from llmtui.services.model_files import inspect
+from llmtui.services.wiring import open_llama
 
 QUESTION = "背诵李白的《静夜思》，只写正文。"
 
@@ -158,6 +164,31 @@ async def test_a_change_waits_for_the_running_answer(open_worker: OpenEngine, po
         assert (old, new) == (plain, changed)
         assert before.adapters == ()
         assert [one.name for one in after.adapters or ()] == ["poet"]
+
+
+async def test_a_reload_after_a_crash_attaches_them_again(poet: Adapter) -> None:
+    info = inspect((DEMO,), name="demo", source="demo")
+    host = ModelHost(open_llama, Runtime(context=512, threads=1))
+    try:
+        async for _ in host.load(info):
+            pass
+        await attach(host, [scaled(poet, 0.5)])
+        assert host.loaded is not None
+        assert host.loaded.pid is not None
+        os.kill(host.loaded.pid, signal.SIGKILL)
+        assert host.engine is not None
+        question = (ChatMessage("user", QUESTION),)
+        events = [
+            event
+            async for event in host.engine.generate(GenerateRequest(id="dead", messages=question, sampling=Sampling()))
+        ]
+        assert isinstance(events[-1], Failed)
+        async for _ in reload(host):
+            pass
+        assert host.alive
+        assert [(one.name, one.scale) for one in host.loaded.adapters] == [("poet", 0.5)]
+    finally:
+        await host.close()
 
 
 async def test_after_the_end_it_is_an_engine_error(open_worker: OpenEngine, poet: Adapter) -> None:

@@ -86,10 +86,12 @@ class Loader:
 
     async def reload(self) -> bool:
         """Load the present model again; True when it is ready."""
+        from llmtui.services.adapters import reload  # noqa: PLC0415 - not needed for the first paint
+
         info = self._services.host.info
         if info is None:
             return False
-        return await self._follow(self._services.host.reload(), fmt.name(info.name))
+        return await self._follow(reload(self._services.host), fmt.name(info.name))
 
     async def stop(self) -> None:
         """Give up a load under way, if any; the model before answers again when it is still there."""

@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
+from llmtui.domain.events import LoadEvent
 from llmtui.domain.limits import MAX_SCALE
 from llmtui.domain.models import AttachedAdapter, ModelInfo
 from llmtui.domain.settings import Adapter
@@ -39,6 +40,20 @@ async def attach(host: ModelHost, adapters: Sequence[Adapter]) -> tuple[Attached
         raise served(info)
     await asyncio.to_thread(check_adapters, info, adapters)
     return await engine.set_adapters(adapters)
+
+
+async def reload(host: ModelHost) -> AsyncGenerator[LoadEvent]:
+    """Open the present model anew, see `ModelHost.reload`, with the adapters that acted on it.
+
+    Raises:
+        LlmtuiError: as `ModelHost.reload` and `attach`.
+    """
+    attached = host.loaded.adapters if host.loaded else ()
+    async with contextlib.aclosing(host.reload()) as events:
+        async for event in events:
+            yield event
+    if attached:
+        await attach(host, [Adapter(path=one.path, scale=one.scale) for one in attached])
 
 
 def parse_adapter(catalogue: Catalogue, text: str) -> Adapter:
