@@ -245,6 +245,13 @@ ACTIONS: tuple[Action, ...] = (
         group="Model",
     ),
     Action(
+        id="adapters",
+        key="f4",
+        label="adapters",
+        help="Attach LoRA adapters to the model, or change their scale.",
+        group="Model",
+    ),
+    Action(
         id="show_operation",
         key="f8",
         label="progress",
@@ -287,6 +294,15 @@ ACTIONS: tuple[Action, ...] = (
         group="Model list",
         scope="models",
         footer=3,
+    ),
+    Action(
+        id="quantise_model",
+        key="f7",
+        label="quantise",
+        help="Write a smaller file of the marked model.",
+        group="Model list",
+        scope="models",
+        footer=4,
     ),
     Action(
         id="details_down",

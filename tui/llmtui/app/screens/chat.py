@@ -383,6 +383,12 @@ class ChatScreen(MessageScreen):
 
         self.app.push_screen(PullScreen(self.controller.services), pulled)
 
+    def action_adapters(self) -> None:
+        """Attach or detach LoRA adapters."""
+        from llmtui.app.screens.adapters import AdaptersScreen  # noqa: PLC0415 - not needed for the first paint
+
+        self.app.push_screen(AdaptersScreen(self.controller.services))
+
     def action_open_history(self) -> None:
         """Reopen an earlier chat."""
         from llmtui.app.screens.history import HistoryScreen  # noqa: PLC0415 - not needed for the first paint

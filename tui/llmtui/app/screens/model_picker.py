@@ -330,6 +330,20 @@ class ModelPicker(PickerScreen[ModelInfo]):
         self._look()
         self._tell()
 
+    def action_quantise_model(self) -> None:
+        """Write a smaller file of the marked model; it is in the list then."""
+        from llmtui.app.screens.quantise import QuantiseScreen  # noqa: PLC0415 - rarely needed
+
+        info = self.marked
+        if info is None or info.problem is not None:
+            return
+
+        def made(path: str | None) -> None:
+            if path is not None and self.is_attached:
+                self.action_rescan_models()
+
+        self.app.push_screen(QuantiseScreen(self._services, info), made)
+
     def action_details_down(self) -> None:
         """Scroll the details down."""
         self.query_one("#details", VerticalScroll).scroll_down(animate=False)
