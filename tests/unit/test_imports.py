@@ -48,6 +48,7 @@ def loaded(code: str, *args: str, folder: Path) -> tuple[int, set[str]]:
         ["models", "--help"],
         ["models", "quantize", "--help"],
         ["doctor", "--help"],
+        ["prompts", "--help"],
     ],
 )
 def test_help_and_version_load_nothing_heavy(args: Sequence[str], tmp_path: Path) -> None:
@@ -76,6 +77,12 @@ def test_ask_that_answers_never_loads_textual_or_llama_cpp(tmp_path: Path) -> No
 
 def test_models_never_loads_textual_or_llama_cpp(tmp_path: Path) -> None:
     code, modules = loaded(RUN, "models", folder=tmp_path)
+    assert code == 0
+    assert not modules & {"textual", "rich", "llama_cpp", "numpy", "jinja2", "psutil", "httpx", "llmtui.app"}
+
+
+def test_prompts_never_loads_textual_or_llama_cpp(tmp_path: Path) -> None:
+    code, modules = loaded(RUN, "prompts", folder=tmp_path)
     assert code == 0
     assert not modules & {"textual", "rich", "llama_cpp", "numpy", "jinja2", "psutil", "httpx", "llmtui.app"}
 

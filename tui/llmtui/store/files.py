@@ -4,7 +4,9 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 def read_regular(path: Path) -> bytes:
@@ -44,3 +46,16 @@ def replace_whole(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(fresh)  # noqa: PTH108 - as above
         raise
+
+
+@contextlib.contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, open for reading bytes; for what is too long to be read at once.
+
+    Raises:
+        OSError: as `read_regular`.
+    """
+    with open(path, "rb", opener=open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        yield file
