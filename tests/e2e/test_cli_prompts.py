@@ -77,3 +77,19 @@ def test_hostile_text_does_not_reach_the_terminal(user: dict[str, str]) -> None:
     )
     for args in (("prompts",), ("prompts", "show", "evil"), ("prompts", "check", "evil")):
         assert b"\x1b" not in llmtui(user, *args).stdout
+
+
+def test_an_import_becomes_a_set_of_ones_own(user: dict[str, str], tmp_path: Path) -> None:
+    source = tmp_path / "riddles.txt"
+    source.write_text("生鱼片是不是死鱼片？\nHow many months have 28 days?\n", encoding="utf-8")
+    done = llmtui(user, "prompts", "import", str(source), "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["samples"] == 2
+    assert "生鱼片" in llmtui(user, "prompts", "show", "riddles").stdout.decode()
+    again = llmtui(user, "prompts", "import", str(source))
+    assert (again.returncode, b"--force" in again.stderr) == (2, True)
+    assert llmtui(user, "prompts", "import", str(source), "-n", "a/b").returncode == 2
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"prompt": ')
+    failed = llmtui(user, "prompts", "import", str(bad))
+    assert (failed.returncode, b"bad.jsonl, line 1: not valid JSON" in failed.stderr) == (2, True)

@@ -46,7 +46,9 @@ def test_help_names_every_command_and_says_how_to_call_it(run: Run, args: tuple[
     assert "Exit codes:" in out
 
 
-@pytest.mark.parametrize("args", [("ask",), ("models",), ("models", "show"), ("doctor",)])
+@pytest.mark.parametrize(
+    "args", [("ask",), ("models",), ("models", "show"), ("prompts",), ("prompts", "import"), ("doctor",)]
+)
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_every_command_has_help(run: Run, args: tuple[str, ...], flag: str) -> None:
     code, out, err = run(*args, flag)

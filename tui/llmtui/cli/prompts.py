@@ -7,6 +7,7 @@ import click
 from llmtui.cli import output
 from llmtui.cli.columns import aligned, width
 from llmtui.cli.open import runtime_options
+from llmtui.cli.prompts_import import command as import_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,6 +157,9 @@ def check(
         for found in checks:
             output.write("\n".join(_check_lines(found)) + "\n")
     return 0 if all(check.ok for check in checks) else 1
+
+
+command.add_command(import_command)
 
 
 def _summary(summary: "SetSummary") -> dict[str, Any]:

@@ -4,7 +4,10 @@ import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping
 
+import msgspec
+
 from llmtui.domain.prompt_set import Defaults, Entry, Haystack, Mode, Sample, Turn, Value, Values
+from llmtui.domain.scorers import AnyScorer, Contains, Equals, NotContains, Similarity
 
 _VARIABLE = re.compile(r"\\\{\{|\{\{\s*([^\W\d]\w*)\s*\}\}")
 _LONGEST_LABEL = 60
@@ -101,6 +104,7 @@ def _sample(entry: Entry, defaults: Defaults, mode: Mode, id_: str, values: Mapp
         return None if text is None else fill(text, place)
 
     rubric = entry.rubric if entry.rubric is not None else defaults.rubric
+    scorers = defaults.scorers if entry.scorers is None else entry.scorers
     return Sample(
         id=id_,
         tags=tuple(dict.fromkeys((*defaults.tags, *entry.tags))),
@@ -114,7 +118,7 @@ def _sample(entry: Entry, defaults: Defaults, mode: Mode, id_: str, values: Mapp
         reference=maybe(entry.reference, ".reference"),
         generation=entry.generation.over(defaults.generation),
         epochs=entry.epochs or defaults.epochs,
-        scorers=defaults.scorers if entry.scorers is None else entry.scorers,
+        scorers=tuple(_filled_scorer(scorer, values) for scorer in scorers),
     )
 
 
@@ -147,6 +151,14 @@ def _filled(text: str, values: Mapping[str, Value], place: str) -> str:
         return build_haystack(value) if isinstance(value, Haystack) else str(value)
 
     return _VARIABLE.sub(value_of, text)
+
+
+def _filled_scorer(scorer: AnyScorer, values: Mapping[str, Value]) -> AnyScorer:
+    """A scorer with the variables in its `values` filled; expressions, which have braces of their own, stay."""
+    if not isinstance(scorer, Equals | Contains | NotContains | Similarity):
+        return scorer
+    filled = tuple(_filled(text, values, ".scorers") for text in scorer.values)
+    return scorer if filled == scorer.values else msgspec.structs.replace(scorer, values=filled)
 
 
 def _label(value: str | int) -> str:

@@ -232,6 +232,11 @@ def read_yaml(path: Path) -> Node:
         return stream.document()
 
 
+def is_text(word: str) -> bool:
+    """Whether a word without quotes would be read as a text, not as a number, a boolean or null."""
+    return isinstance(_resolved(word), str)
+
+
 class _Utf8:
     """Text for the parser: UTF-8 with or without a byte order mark, every kind of line end as a line feed."""
 
@@ -285,9 +290,10 @@ def _loader() -> Any:
 
 
 def _scalar(event: Any) -> Any:
-    text = event.value
-    if not event.implicit[0] or event.tag is not None:
-        return text
+    return event.value if not event.implicit[0] or event.tag is not None else _resolved(event.value)
+
+
+def _resolved(text: str) -> Any:
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _INTEGER.fullmatch(text):

@@ -1,0 +1,125 @@
+"""Makes a prompt set from a file of another format, and checks what came out."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from llmtui.domain.prompt_set import Header
+from llmtui.errors import StoreError, UsageError
+from llmtui.services.prompt_check import SetCheck, check_file
+from llmtui.store.paths import Folders, make_private_dir
+from llmtui.store.prompt_import.drafts import Left, Wishes
+from llmtui.store.prompt_import.formats import FORMATS, format_of
+from llmtui.store.prompt_import.writing import write_set
+from llmtui.store.prompt_sets import user_folder
+
+__all__ = ["ImportReport", "Wishes", "import_set"]
+_NO_WISHES = Wishes()
+_KEPT = 50
+"""Notes on what was left out that are kept in words; the rest is counted."""
+
+
+class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import brought.
+
+    Attributes:
+        path: of the new set.
+        samples: written, of which the check counts the valid ones, matrices laid out.
+        left: the first things that were left out, in words.
+        left_count: how many there were.
+    """
+
+    name: str
+    path: str
+    format: str
+    samples: int
+    left: tuple[str, ...]
+    left_count: int
+    check: SetCheck
+
+
+def import_set(
+    folders: Folders,
+    source: Path,
+    *,
+    name: str | None = None,
+    output: Path | None = None,
+    format_name: str | None = None,
+    wishes: Wishes = _NO_WISHES,
+    limit: int | None = None,
+    force: bool = False,
+    on_written: Callable[[int], None] = lambda _: None,
+) -> ImportReport:
+    """Import a file.
+
+    Args:
+        folders: of the user; the set goes into their folder of prompt sets unless `output` says otherwise.
+        source: the file.
+        name: of the new set; None takes the file's.
+        output: the new file.
+        format_name: one of `FORMATS`; None looks at the file.
+        wishes: how it is read.
+        limit: samples at most.
+        force: replace a set that is there.
+        on_written: given the number of samples so far.
+
+    Raises:
+        ConfigError: the source is not what it should be.
+        UsageError: the set is there already, or there is nothing to import.
+        StoreError: the set cannot be written.
+    """
+    known = FORMATS[format_name] if format_name else format_of(source)
+    name = name or (output.stem if output else _name_of(source))
+    target = output or user_folder(folders) / f"{name}.yaml"
+    if target.exists() and not force:
+        raise UsageError(
+            f"{target.name} is there already", cause=str(target), remedy="Choose another name with -n, or give --force"
+        )
+    header = Header(schema="llmtui.promptset/1", name=name, title=source.stem, source=source.name)
+    left: list[Left] = []
+    count = itertools.count()
+
+    def on_left(what: Left) -> None:
+        if next(count) < _KEPT:
+            left.append(what)
+
+    drafts = _limited(known.read(source, wishes), limit)
+    try:
+        if output is None:
+            make_private_dir(target.parent)
+        written = write_set(target, header, drafts, on_left=on_left, on_written=on_written)
+    except OSError as error:
+        raise StoreError(
+            "The prompt set cannot be written",
+            cause=f"{target}: {error.strerror or error}",
+            remedy="Choose another place with -o",
+        ) from error
+    if not written:
+        raise UsageError("There is nothing to import", cause=f"{source} holds no prompt", remedy="Give another file")
+    return ImportReport(
+        name=name,
+        path=str(target),
+        format=known.name,
+        samples=written,
+        left=tuple(item.what for item in left),
+        left_count=next(count),
+        check=check_file(target),
+    )
+
+
+def _limited(drafts: Iterator[Any], limit: int | None) -> Iterator[Any]:
+    count = 0
+    for draft in drafts:
+        if limit is not None and count >= limit and not isinstance(draft, Left):
+            return
+        count += not isinstance(draft, Left)
+        yield draft
+
+
+def _name_of(source: Path) -> str:
+    """The file's name as a set's: letters, digits, dots and dashes."""
+    return re.sub(r"[^\w.-]+", "-", source.stem).strip("-._")[:80] or "imported"
