@@ -6,20 +6,15 @@ from llmtui.domain.events import (
     Delta,
     Finished,
     FinishReason,
-    Notice,
     ReasoningDelta,
     Timings,
     TurnEvent,
 )
 from llmtui.domain.settings import Sampling
-from llmtui.engines.http.alarms import SURELY, cut_prompt
 from llmtui.engines.ollama.wire import Options, Part
 
 LOADED_NS = 500_000_000
 """A model that is in memory is found in less; from here on the server loaded it in this turn."""
-
-SLACK = 2
-"""Tokens by which both counts may differ where nothing was cut: a begin token, a space before the first word."""
 
 
 class Account:
@@ -103,25 +98,3 @@ class Account:
         if self._context_size is None or prompt is None or completion is None:
             return "length"
         return "context_full" if prompt + completion >= self._context_size else "length"
-
-
-def truncated(sent: int, account: Account, context_size: int | None, *, exact: bool) -> Notice | None:
-    """The alarm for a prompt of which the server read only a part; None when it read all, or nobody knows.
-
-    Some versions leave cached tokens out of their count. So a count that is too small is an alarm where the server
-    tells the cached part, or had none; else only when the prompt is longer than the context, so that it must be cut.
-
-    Args:
-        sent: tokens of the prompt by our own count.
-        account: of the turn that has ended.
-        context_size: of the server, in tokens; None where unknown.
-        exact: `sent` is counted; an estimate has to be far off before it is believed.
-    """
-    read = account.prompt_tokens
-    surely = sent - SLACK if exact else round(sent * SURELY)
-    if read is None or read >= surely:
-        return None
-    too_long = context_size is not None and surely >= context_size
-    if not too_long and not (exact and account.timings().cached_tokens is not None):
-        return None
-    return cut_prompt(read, f"{sent:,}" if exact else f"about {sent:,}", context_size)

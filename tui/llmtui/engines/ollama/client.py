@@ -16,8 +16,9 @@ from llmtui.domain.text import estimate_tokens, visible_line
 from llmtui.domain.vocabulary import BPE_MODEL, BpeVocabulary
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
 from llmtui.engines.http.access import Patience
+from llmtui.engines.http.alarms import truncation
 from llmtui.engines.http.turn import ServedTurn
-from llmtui.engines.ollama.account import Account, truncated
+from llmtui.engines.ollama.account import Account
 from llmtui.engines.ollama.connection import Connection
 from llmtui.engines.ollama.describe import described, find_model, open_model
 from llmtui.engines.ollama.vocabulary import vocabulary as told_vocabulary
@@ -241,7 +242,7 @@ class OllamaEngine:
         if asked is None:
             asked = "".join(message.content for message in request.messages)
         sent = estimate_tokens(asked)
-        alarm = truncated(sent, account, loaded.context_size, exact=False)
+        alarm = truncation(sent, account.prompt_tokens, loaded.context_size)
         if alarm is not None:
             turn.events.put_nowait(alarm)
         turn.end(account.finished(time.perf_counter_ns()))
