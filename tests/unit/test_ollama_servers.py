@@ -130,7 +130,8 @@ async def test_names_lead_to_the_disk_first_and_then_to_the_server(tmp_path: Pat
     there = await resolve("ollama/other:7b")
     assert (there.name, there.server, there.served_id) == ("ollama/other:7b", OLLAMA_SERVER, "other:7b")
     forced = await resolve("ollama-server/reciter")
-    assert (forced.server, forced.served_id) == (OLLAMA_SERVER, "reciter")
+    assert (forced.server, forced.served_id) == (OLLAMA_SERVER, "reciter:latest")
+    assert there.path == f"{server.url}#other:7b", "as it is listed"
     engine = open_engine(known.servers, there, Config().runtime)
     assert isinstance(engine, OllamaEngine)
     with pytest.raises(UsageError, match="No model is called"):

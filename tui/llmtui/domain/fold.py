@@ -235,7 +235,7 @@ class TurnFold:
     def _own_values(self, load_s: float | None) -> Values:
         """What the events alone tell."""
         gaps = sorted(self._gaps_ms)
-        span = self._decode_span_s()
+        span = self.timings.decode_ns / NS if self.timings.decode_ns else self._decode_span_s()
         completion = self.timings.completion_tokens
         return {
             "load_s": self.timings.load_ns / NS if load_s is None and self.timings.load_ns else load_s,

@@ -41,7 +41,7 @@ class ProfilerSnapshot(msgspec.Struct, frozen=True, kw_only=True):
         rss_anon_bytes: KV, compute buffers and repacked weights of the model's process.
         rss_file_bytes: its mapped weights.
         cpu_percent: of the whole machine, 0 to 100.
-        served: the model runs in a server's process, whose memory nobody here can see.
+        served: the model runs in a server's process, whose memory only the server can tell.
         rows: the finished turns, oldest first.
     """
 

@@ -11,6 +11,7 @@ import msgspec
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.settings import Server, check_url
 from llmtui.domain.text import visible_line
+from llmtui.engines.ollama.address import host_url, tagged
 from llmtui.errors import LlmtuiError, UsageError
 from llmtui.services.ollama_servers import ImpliedServer, listens, ollama_details, ollama_models
 
@@ -61,6 +62,8 @@ def served_model(spec: str, servers: Mapping[str, Server]) -> ModelInfo | None:
     name, _, model = spec.partition("/")
     if name not in servers:
         return None
+    if servers[name].kind == "ollama":
+        return _info(name, host_url(servers[name].url), tagged(model) or None, spec)
     return _info(name, servers[name].url, model or None, spec)
 
 

@@ -89,9 +89,10 @@ def _context(snap: ProfilerSnapshot, width: int) -> list[Line]:
 
 
 def _memory(snap: ProfilerSnapshot, width: int) -> list[Line]:
-    if snap.served:
-        return [_sized("memory", None, width), [("  in the server's process", "label")]]
     parts = snap.memory
+    if snap.served:
+        gpu = [] if parts.gpu_bytes is None else [_sized("  on the GPU", parts.gpu_bytes, width)]
+        return [_sized("memory", parts.total_bytes, width), *gpu, [("  in the server's process", "label")]]
     total = snap.rss_bytes if snap.rss_bytes is not None else parts.total_bytes
     named = [
         ("weights", parts.weights_bytes),

@@ -25,7 +25,7 @@ def host_url(host: str | None) -> str:
         raise ValueError(f"{text!r} begins with neither http:// nor https://")
     authority, _, path = rest.partition("/")
     name, port = _split(authority)
-    if not name.isprintable() or any(sign in name for sign in " @?#[]%"):
+    if not name.isprintable() or any(sign in name for sign in " @?#[]"):
         raise ValueError(f"{text!r} holds no usable host")
     name = _ANY.get(name, name) or "127.0.0.1"
     shown = f"[{name}]" if ":" in name else name
@@ -35,6 +35,11 @@ def host_url(host: str | None) -> str:
     if not urlsplit(url).hostname:
         raise ValueError(f"{text!r} holds no usable host")
     return url
+
+
+def tagged(model: str) -> str:
+    """A model's name with its tag, which is `latest` where none is said."""
+    return f"{model}:latest" if model and ":" not in model.rpartition("/")[2] else model
 
 
 def _split(authority: str) -> tuple[str, int | None]:

@@ -39,11 +39,11 @@ class Connection:
 
     def __init__(self, server: Server, name: str, patience: Patience | None = None) -> None:
         self.name = visible_line(name)
-        self.url = host_url(server.url)
         self._key_env = server.key_env
         self._patience = patience or Patience()
         headers = {"Accept-Encoding": "identity", **server.headers, **key_header(server.key_env, self.name)}
         try:
+            self.url = host_url(server.url)
             self._client = _Client(
                 self.url,
                 headers=headers,
@@ -52,7 +52,7 @@ class Connection:
                 trust_env=not is_loopback(self.url),
                 event_hooks={"response": [_bound]},
             )
-        except (ValueError, ImportError, OSError) as error:
+        except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
             raise unusable_settings(self.name, error) from error
 
     async def get(self, path: str, answer: type[AnswerT]) -> AnswerT:
