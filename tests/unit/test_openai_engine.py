@@ -138,6 +138,21 @@ async def test_without_usage_counts_stay_unknown(server: WireServer) -> None:
     await engine.close()
 
 
+@pytest.mark.parametrize("count", [0, -1])
+async def test_counts_that_cannot_be_are_unknown(server: WireServer, count: int) -> None:
+    nothing = {"usage": {"prompt_tokens": count, "completion_tokens": count}}
+    details = {"prompt_tokens_details": {"cached_tokens": 99}}
+    odd = {"cache_n": -1, "prompt_n": 3, "prompt_ms": 1e300, "predicted_n": 0, "predicted_ms": -5}
+    server.says(text("a", **nothing), text("b", "stop", **nothing), {**usage(count, count, **details), "timings": odd})
+    engine = await opened(server)
+    _, fold = await play(engine)
+    found = metrics_of(engine, fold)
+    assert fold.text == "ab"
+    assert found.prompt_tokens is found.completion_tokens is found.prefill_tps is found.context_used is None
+    assert "does not count" in found.reasons["completion_tokens"]
+    await engine.close()
+
+
 async def test_llama_servers_own_clock_is_taken(server: WireServer) -> None:
     server.on_models({"data": [{"id": "m", "owned_by": "llamacpp", "meta": {"n_ctx_train": 4096, "n_vocab": 9}}]})
 

@@ -18,6 +18,7 @@ from llmtui.engines.http.alarms import truncation
 from llmtui.engines.openai.wire import Chunk, Piece, Progress, ServerTimings, Usage
 
 _MS = 1_000_000
+_LONGEST_MS = 1e12
 
 
 class Account:
@@ -99,15 +100,13 @@ class Account:
         """The account as far as the server has given it."""
         prompt, cached = self._prompt_tokens(), self._cached_tokens()
         completion = self._completion_tokens()
-        known = self._timings
-        timed = known is not None and known.prompt_n > 0 and known.prompt_ms > 0
-        decoded = known is not None and known.predicted_n > 1 and known.predicted_ms > 0
+        known = self._timings or ServerTimings()
         return Timings(
             prompt_tokens=prompt,
             cached_tokens=cached,
-            prefill_ns=round(known.prompt_ms * _MS) if known is not None and timed else None,
+            prefill_ns=_nanoseconds(known.prompt_ms) if known.prompt_n > 0 else None,
             completion_tokens=completion,
-            decode_ns=round(known.predicted_ms * _MS) if known is not None and decoded else None,
+            decode_ns=_nanoseconds(known.predicted_ms) if known.predicted_n > 1 else None,
             context_used=None if prompt is None or not completion else prompt + completion - 1,
             seed=self._seed,
             source="engine",
@@ -140,6 +139,8 @@ class Account:
             total = chunk.timings.predicted_n
         elif chunk.usage is not None:
             total = chunk.usage.completion_tokens
+        if text and total is not None and total <= 0:  # sent along by servers that do not count as they write
+            total = None
         if total is None or self._counted is None:
             if text:
                 self._counted = None
@@ -152,7 +153,7 @@ class Account:
         """When the chunk's last token was made: by the server's clock, never later than it arrived here."""
         stamp = t_ns
         if chunk.timings is not None:
-            made_ns = round(chunk.timings.predicted_ms * _MS)
+            made_ns = _nanoseconds(chunk.timings.predicted_ms) or 0
             if self._anchor_ns is None:
                 self._anchor_ns = t_ns - made_ns
             stamp = min(t_ns, self._anchor_ns + made_ns)
@@ -160,24 +161,27 @@ class Account:
         return self._last_ns
 
     def _prompt_tokens(self) -> int | None:
-        if self._usage is not None and self._usage.prompt_tokens:
-            return self._usage.prompt_tokens
-        if self._timings is not None and self._timings.cache_n is not None and self._timings.prompt_n:
-            return self._timings.prompt_n + self._timings.cache_n
+        told, known = self._usage or Usage(), self._timings or ServerTimings()
+        if told.prompt_tokens is not None and told.prompt_tokens > 0:
+            return told.prompt_tokens
+        if known.cache_n is not None and known.cache_n >= 0 and known.prompt_n > 0:
+            return known.prompt_n + known.cache_n
         return self._progress.total if self._progress is not None else None
 
     def _cached_tokens(self) -> int | None:
+        """Where the server says so, and what it says can be."""
         details = self._usage.prompt_tokens_details if self._usage is not None else None
-        if details is not None and details.cached_tokens is not None:
-            return details.cached_tokens
-        if self._timings is not None and self._timings.cache_n is not None:
-            return self._timings.cache_n
-        return self._progress.cache if self._progress is not None else None
+        told = (
+            details.cached_tokens if details is not None else None,
+            self._timings.cache_n if self._timings is not None else None,
+            self._progress.cache if self._progress is not None else None,
+        )
+        prompt = self._prompt_tokens()
+        return next((n for n in told if n is not None and n >= 0 and (prompt is None or n <= prompt)), None)
 
     def _completion_tokens(self) -> int | None:
-        if self._usage is not None and self._usage.completion_tokens is not None:
-            return self._usage.completion_tokens
-        return self._counted
+        told = self._usage.completion_tokens if self._usage is not None else None
+        return told if told is not None and told > 0 else self._counted
 
     def _reason(self) -> FinishReason:
         """`length` is ours when our limit was reached, else the context's, when that is known to be full."""
@@ -190,3 +194,8 @@ class Account:
         if self._context_size is None or prompt is None or completion is None:
             return "length"
         return "context_full" if prompt + completion >= self._context_size else "length"
+
+
+def _nanoseconds(milliseconds: float) -> int | None:
+    """A span that can be; None for what is no time, or longer than thirty years."""
+    return round(milliseconds * _MS) if 0 < milliseconds < _LONGEST_MS else None
