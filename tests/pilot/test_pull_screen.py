@@ -153,3 +153,28 @@ async def test_what_is_not_removed_is_said(stage: Stage):
         await screen.pilot.press("escape")
         await screen.until(lambda: ends == [False])
         assert DEMO_FILE.exists()
+
+
+async def test_the_list_marks_what_was_pulled_and_forgets_what_was_removed(stage: Stage, hub: HubServer):
+    stage.add_model("other")
+    async with stage.run(size=(140, 40)) as screen:
+        await screen.pilot.press("ctrl+o")
+        await screen.see("2 models")
+        picker = screen.app.screen
+        await screen.pilot.press("f6")
+        await screen.until(lambda: isinstance(screen.app.screen, PullScreen))
+        screen.app.screen.query_one(Input).value = f"{REPOSITORY}:q8_0"
+        await screen.pilot.press("enter")
+        await screen.see("Enter pulls the marked one")
+        await screen.pilot.press("enter")
+        await screen.until(lambda: screen.app.screen is picker)
+        await screen.see("3 models")
+        await screen.until(lambda: picker.marked is not None and picker.marked.name == "demo-Q8_0")
+        await screen.pilot.press("f8")
+        await screen.see("would be free again")
+        await screen.pilot.press("y")
+        await screen.until(lambda: screen.app.screen is picker)
+        await screen.see("2 models")
+        assert not pulled(stage).exists()
+        await screen.pilot.press("escape")
+        assert screen.controller.model.name == "demo"

@@ -114,17 +114,6 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         if not operation.watched:
             self.chat.tell_end(operation)
 
-    def action_show_operation(self) -> None:
-        """Show the oldest operation that is under way."""
-        from llmtui.app.screens.progress import ProgressScreen  # noqa: PLC0415 - not needed for the first paint
-
-        if isinstance(self.screen, ProgressScreen):
-            return
-        if self.operations.running:
-            self.push_screen(ProgressScreen(self.operations.running[0]))
-        else:
-            self.notify("Nothing is being pulled or made", markup=False)
-
     def _leave(self, way: "Callable[[], Coroutine[object, object, None]]") -> None:
         self.run_worker(way(), exit_on_error=False)
 

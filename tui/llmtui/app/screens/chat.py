@@ -373,6 +373,16 @@ class ChatScreen(MessageScreen):
         picker = ModelPicker(self.controller.services, self.controller.bookmarks, self.actions)
         self.app.push_screen(picker, picked)
 
+    def action_show_operation(self) -> None:
+        """Show the oldest operation that is under way."""
+        from llmtui.app.screens.progress import ProgressScreen  # noqa: PLC0415 - not needed for the first paint
+
+        running = self.app.operations.running
+        if running:
+            self.app.push_screen(ProgressScreen(running[0]))
+        else:
+            self.say("Nothing is being pulled or made")
+
     def action_pull_model(self) -> None:
         """Pull a model; what was pulled can be opened then."""
         from llmtui.app.screens.pull import PullScreen  # noqa: PLC0415 - not needed for the first paint

@@ -18,7 +18,7 @@ from llmtui.app import model_rows
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.model_rows import Standing, columns, in_order, model_row, next_order, order_named
 from llmtui.app.model_sheet import sheet
-from llmtui.app.screens.picker import PickerScreen
+from llmtui.app.screens.model_operations import ModelOperations
 from llmtui.app.widgets.bar import FooterBar
 from llmtui.app.widgets.row_list import RowList
 from llmtui.domain.fit import Fit, Room, fit_of
@@ -43,7 +43,7 @@ BESIDE = 130
 """Columns of the terminal from which details stand beside the list, and are open when nothing else was said."""
 
 
-class ModelPicker(PickerScreen[ModelInfo]):
+class ModelPicker(ModelOperations):
     """Lists what the catalogue finds and what servers offer; takes a typed path to a `.gguf` too.
 
     Args:
@@ -224,8 +224,9 @@ class ModelPicker(PickerScreen[ModelInfo]):
         standing = {info.name: self._standing(info) for info in self._models}
         self._models = in_order(self._models, self._order, lambda info: standing[info.name])
         rows = [model_row(info, standing[info.name]) for info in self._models]
-        current = next((info.name for info in self._models if standing[info.name].current), None)
-        self.grow(rows, self._models, preferred=current)
+        wanted = [info.name for info in self._models if info.path == self.new_path]
+        wanted += [info.name for info in self._models if standing[info.name].current]
+        self.grow(rows, self._models, preferred=next(iter(wanted), None))
 
     @on(RowList.Marked)
     def _another_is_marked(self) -> None:
@@ -326,7 +327,7 @@ class ModelPicker(PickerScreen[ModelInfo]):
         """Look for models again."""
         self._gone.set()
         self._known.clear()
-        self._moved = self.marked is not None
+        self._moved = self.marked is not None and self.new_path is None
         self._look()
         self._tell()
 

@@ -22,6 +22,7 @@ from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
     from llmtui.app.app import LlmtuiApp
+    from llmtui.app.operations import Operation
     from llmtui.services.pull import Found
     from llmtui.services.wiring import Services
 
@@ -150,7 +151,7 @@ class PullScreen(ModalScreen[str | None]):
         folder = folder_for(found, self._services.folders)
         title = f"Pull {offer.files[0].path.rpartition('/')[2]}"
         operation = self.app.operations.start(title, pull(found, offer, folder))
-        self.app.push_screen(ProgressScreen(operation, kept="keeping what has come"), self._pulled)
+        self._follow(operation, "keeping what has come")
 
     def _through_ollama(self, text: str) -> bool:
         """Have the server fetch what is one of Ollama's; False when it is not."""
@@ -163,12 +164,17 @@ class PullScreen(ModalScreen[str | None]):
             return True
         if target is not None:
             operation = self.app.operations.start(f"Pull {fmt.name(target.model)}", pull_through(target))
-            self.app.push_screen(ProgressScreen(operation, kept="the server keeps what has come"), self._pulled)
+            self._follow(operation, "the server keeps what has come")
         return target is not None
 
-    def _pulled(self, path: str | None) -> None:
-        if path is not None or self.app.operations.running:
-            self.dismiss(path)
+    def _follow(self, operation: "Operation", kept: str) -> None:
+        """Stay when it was cancelled or failed: the user may choose another, or try again."""
+
+        def left(path: str | None) -> None:
+            if operation.running or operation.state == "done":
+                self.dismiss(path)
+
+        self.app.push_screen(ProgressScreen(operation, kept=kept), left)
 
     def _remark(self, text: str, *, error: bool = False) -> None:
         remark = self.query_one("#remark", Static)
