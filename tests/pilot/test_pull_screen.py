@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from pilot.conftest import Screen, Stage
 from servers.hub_server import HubServer, hub_server
+from servers.ollama_server import ollama_server
 from textual.widgets import Input, OptionList
 
 from llmtui.app.screens.progress import ProgressScreen
 from llmtui.app.screens.pull import PullScreen
 from llmtui.app.screens.remove import RemoveScreen
+from llmtui.domain.settings import Server
 from llmtui.services.models import DEMO_FILE
 
 REPOSITORY = "poets/demo-GGUF"
@@ -178,3 +180,15 @@ async def test_the_list_marks_what_was_pulled_and_forgets_what_was_removed(stage
         assert not pulled(stage).exists()
         await screen.pilot.press("escape")
         assert screen.controller.model.name == "demo"
+
+
+async def test_ollamas_model_is_removed_through_its_server(stage: Stage):
+    async with ollama_server() as server:
+        server.add("reciter:latest", context=1024)
+        stage.configure(servers={"box": Server(url=server.url, kind="ollama")})
+        async with stage.run() as screen:
+            ends = await remove(screen, stage, "box/reciter:latest")
+            await screen.see("on the server")
+            await screen.pilot.press("y")
+            await screen.until(lambda: ends == [True])
+        assert server.models == {}

@@ -75,19 +75,17 @@ def _served(spec: str, catalogue: "Catalogue", *, yes: bool, quiet: bool) -> boo
     """Remove a model through the Ollama server that keeps it; False when it is none of a server that runs."""
     import asyncio  # noqa: PLC0415 - `--help` loads no event loop
 
-    from llmtui.services.ollama_servers import delete_through, listens, ollama_target, on_server  # noqa: PLC0415
+    from llmtui.services.ollama_servers import delete_through, kept_by  # noqa: PLC0415
 
-    target = ollama_target(spec, catalogue.servers)
-    if target is None or not listens(target.server.url):
+    kept = asyncio.run(kept_by(spec, catalogue.servers))
+    if kept is None:
         return False
-    info = asyncio.run(on_server(target))
-    if info is None:
-        return False
+    target, info = kept
     if not quiet:
         output.note(f"{output.safe_line(info.name)}: {size(info.size_bytes)} on the server")
         output.note("  ! what other models of the server share stays")
     _confirm(yes=yes, quiet=quiet)
-    asyncio.run(delete_through(target._replace(model=info.served_id or target.model)))
+    asyncio.run(delete_through(target))
     if quiet:
         output.write_json({"model": info.name, "removed": [info.path], "freed_bytes": info.size_bytes})
     else:

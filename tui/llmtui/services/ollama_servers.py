@@ -223,3 +223,17 @@ async def on_server(target: Target) -> ModelInfo | None:
             remedy="See what the server is doing, then try again.",
         ) from error
     return next((row for row in rows if row.served_id in wanted), None)
+
+
+async def kept_by(spec: str, servers: Mapping[str, Server]) -> tuple[Target, ModelInfo] | None:
+    """The running Ollama server that keeps a model, and the model as it lists it; None when none does.
+
+    Raises:
+        UsageError: as `ollama_target`.
+        EngineError: the server cannot be asked.
+    """
+    target = ollama_target(spec, servers)
+    if target is None or not await asyncio.to_thread(listens, target.server.url):
+        return None
+    info = await on_server(target)
+    return None if info is None else (target._replace(model=info.served_id or target.model), info)

@@ -17,6 +17,7 @@ from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
     from llmtui.app.app import LlmtuiApp
+    from llmtui.services.ollama_servers import Target
     from llmtui.services.removal import Removal
     from llmtui.services.wiring import Services
 
@@ -49,7 +50,7 @@ class RemoveScreen(ModalScreen[bool]):
         super().__init__()
         self._services = services
         self._info = info
-        self._plan: Removal | None = None
+        self._plan: Removal | Target | None = None
         self._removing = False
 
     def compose(self) -> ComposeResult:
@@ -70,17 +71,24 @@ class RemoveScreen(ModalScreen[bool]):
             self._refuse(f"{type(event.worker.error).__name__}: {event.worker.error}")
 
     async def _look(self) -> None:
-        from llmtui.services.removal import plan_removal  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.services.ollama_servers import kept_by  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.services.removal import plan_removal  # noqa: PLC0415 - as above
 
         services = self._services
         own = services.host.pids
         try:
-            self._plan = await asyncio.to_thread(plan_removal, self._info, services.catalogue.places, own)
+            kept = await kept_by(self._info.name, services.catalogue.servers)
+            if kept is not None:
+                self._plan, text = kept[0], _served(kept[1])
+            else:
+                self._plan = await asyncio.to_thread(plan_removal, self._info, services.catalogue.places, own)
+                text = _described(self._plan)
         except LlmtuiError as error:
             self._refuse(str(error))
             return
-        loaded = any(info.path == self._info.path for info in services.host.warm)
-        self.query_one("#list", Static).update(_described(self._plan, loaded=loaded))
+        if any(info.path == self._info.path for info in services.host.warm):
+            text = Content("\n").join([text, Content.styled("it is loaded here, and is unloaded first", "$warning")])
+        self.query_one("#list", Static).update(text)
         self.query_one("#keys", Static).update(Content.assemble(("y", "bold $error"), " removes   Esc keeps it"))
 
     def _refuse(self, why: str) -> None:
@@ -94,13 +102,17 @@ class RemoveScreen(ModalScreen[bool]):
             self._removing = True
             self.run_worker(self._remove(self._plan), exit_on_error=False)
 
-    async def _remove(self, plan: "Removal") -> None:
-        from llmtui.services.removal import remove  # noqa: PLC0415 - loaded by the look
+    async def _remove(self, plan: "Removal | Target") -> None:
+        from llmtui.services.ollama_servers import Target, delete_through  # noqa: PLC0415 - loaded by the look
+        from llmtui.services.removal import remove  # noqa: PLC0415 - as above
 
         services = self._services
         try:
             await services.host.unload(self._info)
-            await asyncio.to_thread(remove, plan, [services.folders.models_dir])
+            if isinstance(plan, Target):
+                await delete_through(plan)
+            else:
+                await asyncio.to_thread(remove, plan, [services.folders.models_dir])
         except LlmtuiError as error:
             self._refuse(str(error))
             return
@@ -110,15 +122,19 @@ class RemoveScreen(ModalScreen[bool]):
         self.dismiss(True)  # noqa: FBT003 - Textual's signature
 
 
-def _described(plan: "Removal", *, loaded: bool) -> Content:
+def _served(info: ModelInfo) -> Content:
+    """A model that an Ollama server keeps."""
+    size = Content.styled(f"{fmt.size(info.size_bytes)} on the server", "bold")
+    shared = Content.styled("what other models of the server share stays", "$text-muted")
+    return Content("\n").join([Content(fmt.name(info.name)), size, shared])
+
+
+def _described(plan: "Removal") -> Content:
     lines = []
     for file in plan.files:
         size = fmt.size(file.size_bytes) if file.size_bytes else fmt.UNKNOWN
         note = f"  {fmt.name(file.note)}" if file.note else ""
         lines.append(Content.assemble((f"{size:>9}  ", "$text-muted"), fmt.name(file.path), (note, "$text-muted")))
     lines.append(Content.styled(f"{fmt.size(plan.freed_bytes)} would be free again", "bold"))
-    notes = list(plan.notes)
-    if loaded:
-        notes.append("it is loaded here, and is unloaded first")
-    lines += [Content.styled(fmt.name(note), "$warning") for note in notes]
+    lines += [Content.styled(fmt.name(note), "$warning") for note in plan.notes]
     return Content("\n").join(lines)
