@@ -13,12 +13,12 @@ from textual.content import Content
 from textual.worker import Worker, WorkerState
 
 from llmtui.app import captions
-from llmtui.app import format as fmt
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.browsing import Browser
 from llmtui.app.controller import ChatController
-from llmtui.app.entries import EXAMPLES, error_entry, failure_entry
+from llmtui.app.entries import EXAMPLES, failure_entry
 from llmtui.app.screens.messages import MessageScreen
+from llmtui.app.screens.operations_behind import OperationsBehind
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
 from llmtui.app.widgets.profiler_panel import ProfilerPanel
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from llmtui.app.app import LlmtuiApp
-    from llmtui.app.operations import Operation
     from llmtui.domain.models import ModelInfo
     from llmtui.services.wiring import Services
 
@@ -42,7 +41,7 @@ DRAFT_S = 0.25
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(MessageScreen):
+class ChatScreen(OperationsBehind, MessageScreen):
     """The one screen that is always there.
 
     Args:
@@ -166,15 +165,6 @@ class ChatScreen(MessageScreen):
     def say(self, text: str) -> None:
         """Show a short remark that goes away by itself."""
         self.app.notify(text, markup=False, timeout=4)
-
-    def tell_end(self, operation: "Operation") -> None:
-        """Say how an operation ended that went on behind the chat."""
-        if operation.state == "done":
-            self.say(f"Done: {fmt.name(operation.title)}")
-        elif operation.error is not None:
-            self.add_entry(error_entry(f"operation-{id(operation)}", operation.error))
-        elif operation.defect is not None:
-            self.add_entry(failure_entry(f"operation-{id(operation)}", operation.defect))
 
     def spawn(self, work: Coroutine[object, object, None], group: str) -> None:
         """Run work in the background; its errors are shown as notices."""
@@ -372,26 +362,6 @@ class ChatScreen(MessageScreen):
 
         picker = ModelPicker(self.controller.services, self.controller.bookmarks, self.actions)
         self.app.push_screen(picker, picked)
-
-    def action_show_operation(self) -> None:
-        """Show the oldest operation that is under way."""
-        from llmtui.app.screens.progress import ProgressScreen  # noqa: PLC0415 - not needed for the first paint
-
-        running = self.app.operations.running
-        if running:
-            self.app.push_screen(ProgressScreen(running[0]))
-        else:
-            self.say("Nothing is being pulled or made")
-
-    def action_pull_model(self) -> None:
-        """Pull a model; what was pulled can be opened then."""
-        from llmtui.app.screens.pull import PullScreen  # noqa: PLC0415 - not needed for the first paint
-
-        def pulled(path: str | None) -> None:
-            if path is not None:
-                self.say(f"The model is here. {self.controller.key('pick_model')} opens it.")
-
-        self.app.push_screen(PullScreen(self.controller.services), pulled)
 
     def action_adapters(self) -> None:
         """Attach or detach LoRA adapters."""

@@ -1,0 +1,58 @@
+"""What goes on behind the chat: downloads and quantisations begun here, shown, and told of when they end."""
+
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+from llmtui.app import format as fmt
+from llmtui.app.entries import error_entry, failure_entry
+from llmtui.app.widgets.transcript_view import Entry
+
+if TYPE_CHECKING:
+    from llmtui.app.app import LlmtuiApp
+    from llmtui.app.operations import Operation
+
+
+class OperationsBehind(Screen[None]):
+    """The chat screen's part that begins operations and tells their end."""
+
+    app: "LlmtuiApp"
+
+    def add_entry(self, entry: Entry) -> None:
+        """Append to the conversation."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> None:
+        """Show a short remark."""
+        raise NotImplementedError
+
+    def tell_end(self, operation: "Operation") -> None:
+        """Say how an operation ended that went on behind the chat."""
+        if operation.state == "done":
+            self.say(f"Done: {fmt.name(operation.title)}")
+        elif operation.error is not None:
+            self.add_entry(error_entry(f"operation-{id(operation)}", operation.error))
+        elif operation.defect is not None:
+            self.add_entry(failure_entry(f"operation-{id(operation)}", operation.defect))
+
+    def action_show_operation(self) -> None:
+        """Show the oldest operation that is under way."""
+        from llmtui.app.screens.progress import ProgressScreen  # noqa: PLC0415 - not needed for the first paint
+
+        running = self.app.operations.running
+        if running:
+            self.app.push_screen(ProgressScreen(running[0]))
+        else:
+            self.say("Nothing is being pulled or made")
+
+    def action_pull_model(self) -> None:
+        """Pull a model; what was pulled can be opened then."""
+        from llmtui.app.screens.pull import PullScreen  # noqa: PLC0415 - not needed for the first paint
+
+        key = next(action.key_name for action in self.app.actions if action.id == "pick_model")
+
+        def pulled(path: str | None) -> None:
+            if path is not None:
+                self.say(f"The model is here. {key} opens it.")
+
+        self.app.push_screen(PullScreen(self.app.services), pulled)
