@@ -10,7 +10,7 @@ So A evaluates the same number of new tokens in both: an exchange that it has no
 time to the first text after the switch over that without, how many tokens each had to evaluate and how many were
 cached, and how long the switch back itself took.
 
-Run: .venv/bin/python scripts/bench_switch.py [--repeats 6] [--tokens 2000]
+Run: .venv/bin/python scripts/bench_switch.py [--repeats 5] [--tokens 2000]
 """
 
 import argparse
@@ -32,7 +32,7 @@ from llmtui.services.host import ModelHost
 from llmtui.services.wiring import open_llama
 
 CONTEXT = 4096
-ANSWER = Sampling(temperature=0, max_tokens=16, ignore_eos=True)
+ANSWER = Sampling(temperature=0, max_tokens=8, ignore_eos=True)
 BOUND = 1.2
 
 
@@ -55,7 +55,7 @@ class Conversation:
 
     def question(self) -> ChatMessage:
         """A question that was never asked before, as long as every other."""
-        return ChatMessage("user", f"Question {next(self._numbers)}: which key opens the list of models, and why?")
+        return ChatMessage("user", f"Q{next(self._numbers)}: which key opens the models?")
 
     async def ask(self) -> Turn:
         """Ask the present model; its answer becomes part of the conversation."""
@@ -149,7 +149,7 @@ async def measure(repeats: int, tokens: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=6)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--tokens", type=int, default=2000)
     args = parser.parse_args()
     asyncio.run(measure(args.repeats, args.tokens))
