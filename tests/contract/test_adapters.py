@@ -191,6 +191,17 @@ async def test_a_reload_after_a_crash_attaches_them_again(poet: Adapter) -> None
         await host.close()
 
 
+async def test_a_change_counts_when_whoever_asked_for_it_has_gone(open_worker: OpenEngine, poet: Adapter) -> None:
+    async with open_worker(DEMO) as engine:
+        change = asyncio.create_task(engine.set_adapters([poet]))
+        await asyncio.sleep(0)
+        change.cancel()
+        _, timings = await answer(engine, "after")
+        assert [one.name for one in timings.adapters or ()] == ["poet"]
+        assert engine.loaded is not None
+        assert engine.loaded.adapters == timings.adapters
+
+
 async def test_after_the_end_it_is_an_engine_error(open_worker: OpenEngine, poet: Adapter) -> None:
     async with open_worker(DEMO) as engine:
         pass

@@ -176,10 +176,7 @@ class LlamaEngine:
         for adapter in adapters:
             _check_path(adapter.path)
         id_ = f"adapters-{next(self._numbers)}"
-        attached = (await self._ask(SetAdapters(id_, tuple(adapters)), id_, AdaptersSet)).adapters
-        if self._loaded is not None:
-            self._loaded = msgspec.structs.replace(self._loaded, adapters=attached)
-        return attached
+        return (await self._ask(SetAdapters(id_, tuple(adapters)), id_, AdaptersSet)).adapters
 
     async def close(self) -> None:
         """End the worker, also while it loads; a turn that still runs ends with `Failed`."""
@@ -212,12 +209,19 @@ class LlamaEngine:
             case TurnReply(id=id_, event=turn_event):
                 if id_ in self._turns:
                     self._turns[id_].put_nowait(turn_event)
-            case Counted(id=id_) | Tokens(id=id_) | AdaptersSet(id=id_):
-                future = self._questions.get(id_)
-                if future is not None and not future.done():
-                    future.set_result(reply)
+            case Counted() | Tokens():
+                self._answer(reply)
+            case AdaptersSet(adapters=adapters):
+                if self._loaded is not None:  # also when whoever asked for them has gone
+                    self._loaded = msgspec.structs.replace(self._loaded, adapters=adapters)
+                self._answer(reply)
             case Refused(id=id_, failure=failure):
                 self._refuse(id_, error_of(failure))
+
+    def _answer(self, reply: Answer) -> None:
+        future = self._questions.get(reply.id)
+        if future is not None and not future.done():
+            future.set_result(reply)
 
     def _on_end(self, code: int | None, out_of_memory: bool, problem: EngineError | None) -> None:  # noqa: FBT001
         if self._closed:
