@@ -259,6 +259,8 @@ class TurnFold:
     def _source_of(self, key: str) -> Source:
         if key == "bandwidth_fraction" or (key in {"energy_j", "j_per_token"} and self._is_short()):
             return "estimated"
+        if key == "decode_cps" and self.timings.decode_ns is not None:
+            return self.timings.source
         counted_by_engine = {"prompt_tokens", "cached_tokens", "completion_tokens", "prefill_tps", "kv_bytes"}
         if key == "decode_tps" and self.timings.decode_ns is None:
             return "measured" if self._one_token_a_chunk() else "estimated"
