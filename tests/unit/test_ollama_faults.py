@@ -333,7 +333,18 @@ async def test_a_server_without_memory_list_or_version_still_loads(server: Ollam
 async def test_a_proxy_is_not_asked_for_this_machine(server: OllamaServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "::1,10.0.0.0/8")
     await (await load(engine_for(server.url))).close()
+
+
+async def test_a_proxy_is_asked_for_other_machines(server: OllamaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    assert "cannot be reached" in (await refusal(engine_for("http://box.invalid:11434"))).title
+    async with ollama_server() as proxy:
+        proxy.add("m:latest")
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        await refusal(engine_for("http://box.invalid:11434"))
+        assert [request.path for request in proxy.wire.requests] == ["http://box.invalid:11434/api/show"]
 
 
 async def test_a_key_goes_only_where_it_was_sent(server: OllamaServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from ollama import ResponseError
 
 from llmtui.domain.settings import Server
 from llmtui.domain.text import visible_line
-from llmtui.engines.http.access import Patience, is_loopback, key_header, trusted, unusable_settings
+from llmtui.engines.http.access import Patience, key_header, proxy_for, trusted, unusable_settings
 from llmtui.engines.http.faults import malformed, reported, status_error, transport_error
 from llmtui.engines.ollama.address import host_url
 from llmtui.errors import EngineError, LlmtuiError, ModelError
@@ -49,7 +49,8 @@ class Connection:
                 headers=headers,
                 follow_redirects=False,
                 verify=trusted(server.verify) if self.url.startswith("https") else False,
-                trust_env=not is_loopback(self.url),
+                trust_env=False,  # see the OpenAI engine's: NO_PROXY with IPv6, and keys from ~/.netrc
+                proxy=proxy_for(self.url),
                 event_hooks={"response": [_bound]},
             )
         except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
@@ -145,7 +146,7 @@ class Connection:
     def _refusal(self, error: ResponseError, model: str | None, *, begun: bool) -> LlmtuiError:
         said = str(error.error)
         if error.status_code < 0 or begun:
-            return reported(said, self.name)
+            return reported(said, self.name, begun=begun)
         if error.status_code == 404 and model is not None and "model" in said:
             return missing_model(self.name, model, said)
         found = status_error(error.status_code, said.encode(), self.name, key_env=self._key_env, model=None)
