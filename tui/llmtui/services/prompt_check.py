@@ -99,7 +99,7 @@ async def check_with_model(
         on_progress: given a line, safe to show, on what is being done.
 
     Raises:
-        UsageError, ModelError, EngineError: the model is unknown or cannot be loaded.
+        UsageError, ModelError, EngineError: the model is unknown, cannot be loaded, or died.
     """
     checks = [check_file(path) for path in paths]
     info = services.catalogue.resolve(model)
@@ -116,15 +116,18 @@ async def check_with_model(
 
 
 async def count_tokens(engine: Engine, sample: Sample) -> int:
-    """Tokens of a sample's first prompt, as the engine renders it; turns that the model will write count nothing.
+    """Tokens of a sample's first prompt, as the engine would evaluate it.
+
+    A lower bound for a conversation whose turns the model will write, and for infill, whose markers differ from model
+    to model.
 
     Raises:
         TemplateError, ContextError, EngineError: as the engine's.
     """
     if sample.text is not None:
-        return len(await engine.tokenise(sample.text))
+        return await engine.count_prompt(sample.text)
     if sample.prefix is not None:
-        return len(await engine.tokenise(sample.prefix)) + len(await engine.tokenise(sample.suffix or ""))
+        return await engine.count_prompt(sample.prefix + (sample.suffix or ""))
     return await engine.count_prompt([ChatMessage(turn.role, turn.content or "") for turn in sample.turns])
 
 
@@ -154,6 +157,8 @@ async def _sample_fit(engine: Engine, sample: Sample, context: int | None) -> Sa
     except ContextError as error:
         return msgspec.structs.replace(fit, verdict="too_long", reason=error.cause)
     except (TemplateError, EngineError) as error:
+        if not engine.alive:
+            raise
         return msgspec.structs.replace(fit, verdict="failed", reason=_told(error))
     verdict: Verdict = "fits"
     if context is not None and tokens >= context:
