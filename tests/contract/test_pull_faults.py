@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from servers.hub_server import COMMIT, HubServer, hub_server
 
+from llmtui.domain.fit import Room
 from llmtui.domain.operations import Progress
 from llmtui.errors import EngineError, LlmtuiError, ModelError, UsageError
 from llmtui.services.models import DEMO_FILE
@@ -33,7 +34,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
 
 
 async def look(hub: HubServer, text: str = REPOSITORY, **how: object) -> Found:
-    return await look_up(text, endpoint=hub.url, memory_bytes=64 * GIB, **how)
+    return await look_up(text, endpoint=hub.url, room=Room(available_bytes=64 * GIB), **how)
 
 
 async def bring(found: Found, folder: Path) -> list[Progress]:
@@ -239,3 +240,16 @@ async def test_a_file_that_no_hub_sends_is_refused_before(hub: HubServer, tmp_pa
         with pytest.raises(EngineError, match="larger than a hub sends"):
             await bring(msgspec.structs.replace(found, recommended=monster), tmp_path)
     assert names(tmp_path) == []
+
+
+async def test_what_came_of_an_older_state_is_forgotten(hub: HubServer, tmp_path: Path):
+    (tmp_path / f".{FILE}.0123456789abcdef.part").write_bytes(b"old")
+    (tmp_path / ".other.gguf.0123456789abcdef.part").write_bytes(b"another file's")
+    await bring(await look(hub), tmp_path)
+    assert names(tmp_path) == [".other.gguf.0123456789abcdef.part", FILE]
+
+
+async def test_no_proxy_leads_to_this_machine(hub: HubServer, monkeypatch: pytest.MonkeyPatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert (await look(hub)).matching

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -193,3 +195,24 @@ def test_a_closed_folder_is_told(home: Home, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Path, "unlink", closed)
     with pytest.raises(ModelError, match="Permission denied"):
         remove(removal)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="only Linux tells")
+def test_another_process_that_uses_it_is_named(home: Home):
+    path = home.put("models/a.gguf")
+    code = (
+        "import mmap, sys\n"
+        "with open(sys.argv[1], 'rb') as file:\n"
+        "    held = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)\n"
+        "print(1, flush=True)\ninput()"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        (note,) = home.plan("a").notes
+        own = plan_removal(find(home.catalogue, "a"), home.catalogue.places, [other.pid])
+        other.communicate("\n")
+    assert f"in use by process {other.pid}" in note
+    assert own.notes == ()
+    assert home.plan("a").notes == ()

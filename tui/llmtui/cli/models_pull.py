@@ -97,7 +97,7 @@ async def _pull(
         endpoint=service.endpoint_of(endpoint, services.config),
         revision=revision,
         quantisation=quant,
-        memory_bytes=(await asyncio.to_thread(read_room, services.config.runtime)).available_bytes,
+        room=await asyncio.to_thread(read_room, services.config.runtime),
     )
     offer = _chosen(found, quiet=quiet)
     target = folder or service.folder_for(found, services.folders)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from llmtui.domain.fit import Room
 from llmtui.domain.hub import HubFile, HubReference, Listing, Offer, matching, offers, parse_reference, recommended
 from llmtui.domain.operations import Progress
 from llmtui.domain.quantities import UNKNOWN, size
@@ -35,6 +36,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         matching: those that the reference allows.
         recommended: which of them to take when the user does not choose; None when that is not clear.
         memory_bytes: that can be had now, by which it was chosen; None where unknown.
+        memory: which one, in words.
     """
 
     endpoint: str
@@ -44,6 +46,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     matching: tuple[Offer, ...]
     recommended: Offer | None
     memory_bytes: int | None
+    memory: str = "memory"
 
     @property
     def reason(self) -> str:
@@ -54,7 +57,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         named = offer.quantisation or offer.name
         if self.memory_bytes is None:
             return f"{named}: the usual compromise between size and quality"
-        return f"{named}: the largest usual one that fits {size(self.memory_bytes)} of free memory"
+        return f"{named}: the largest usual one that fits {size(self.memory_bytes)} of free {self.memory}"
 
 
 def endpoint_of(given: str | None, config: Config, environ: Mapping[str, str] | None = None) -> str:
@@ -86,7 +89,7 @@ async def look_up(
     endpoint: str,
     revision: str | None = None,
     quantisation: str | None = None,
-    memory_bytes: int | None = None,
+    room: Room | None = None,
 ) -> Found:
     """Ask the hub what a reference means.
 
@@ -95,7 +98,7 @@ async def look_up(
         endpoint: of the hub, as `endpoint_of` gives it.
         revision: branch, tag or commit.
         quantisation: over what the text says.
-        memory_bytes: by which to choose.
+        room: memory by which to choose.
 
     Raises:
         UsageError: it means nothing, or the repository has no such model; what it has is named.
@@ -105,6 +108,7 @@ async def look_up(
     if quantisation is not None:
         reference = msgspec.structs.replace(reference, quantisation=quantisation.upper(), file=None)
     job = ListJob(endpoint=endpoint, repository=reference.repository, revision=reference.revision)
+    room = room or Room()
     listing = await list_files(job)
     offered = offers(listing)
     chosen = matching(offered, reference)
@@ -116,8 +120,9 @@ async def look_up(
         listing=listing,
         offered=offered,
         matching=chosen,
-        recommended=chosen[0] if len(chosen) == 1 else recommended(chosen, memory_bytes),
-        memory_bytes=memory_bytes,
+        recommended=chosen[0] if len(chosen) == 1 else recommended(chosen, room.available_bytes),
+        memory_bytes=room.available_bytes,
+        memory=room.where,
     )
 
 

@@ -1,6 +1,8 @@
 """Files that are on their way: a partial beside the final name, locked while somebody writes it."""
 
+import contextlib
 import fcntl
+import glob
 import os
 import shutil
 from pathlib import Path
@@ -74,6 +76,19 @@ class Partial:
             self.path.rename(self.final)
         except OSError as error:
             raise _unwritable(self.final.parent, error) from error
+        self._forget_older()
+
+    def _forget_older(self) -> None:
+        """What came of an earlier state of the file is of no use any more, unless somebody is fetching it now."""
+        for other in self.final.parent.glob(f".{glob.escape(self.final.name)}.*.part"):
+            try:
+                fd = os.open(other, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except OSError:
+                continue
+            with contextlib.suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                other.unlink()
+            os.close(fd)
 
     def delete(self) -> None:
         """What came is of no use."""

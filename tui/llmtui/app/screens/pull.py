@@ -124,7 +124,7 @@ class PullScreen(ModalScreen[str | None]):
             room = await asyncio.to_thread(read_room, services.config.runtime, services.host.pids)
             endpoint = endpoint_of(None, services.config)
             self._remark(f"asking {endpoint} …")
-            found = await look_up(text, endpoint=endpoint, memory_bytes=room.available_bytes)
+            found = await look_up(text, endpoint=endpoint, room=room)
         except LlmtuiError as error:
             self._remark(str(error), error=True)
             return

@@ -6,11 +6,13 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
 from llmtui.domain.hub import Listing
 from llmtui.domain.text import visible_line
+from llmtui.engines.http.access import is_loopback
 from llmtui.engines.hub.wire import Fetched, FetchJob, Got, Job, Listed, ListJob, Refused, Reply
 from llmtui.errors import EngineError, UsageError
 
@@ -58,7 +60,7 @@ async def _replies(job: Job) -> AsyncGenerator[Reply]:
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
         limit=LINE_LIMIT,
-        env={**os.environ, "HF_ENDPOINT": job.endpoint},
+        env=_environment(job.endpoint),
     )
     assert process.stdin is not None  # noqa: S101 - asked for above
     assert process.stdout is not None  # noqa: S101 - as above
@@ -83,6 +85,14 @@ async def _replies(job: Job) -> AsyncGenerator[Reply]:
         )
     finally:
         await _end(process, log)
+
+
+def _environment(endpoint: str) -> dict[str, str]:
+    """Proxies are honoured, except for this machine itself, where none leads."""
+    environ = {**os.environ, "HF_ENDPOINT": endpoint}
+    if is_loopback(endpoint):
+        environ["NO_PROXY"] = environ["no_proxy"] = urlsplit(endpoint).hostname or "localhost"
+    return environ
 
 
 async def _end(process: asyncio.subprocess.Process, log: "asyncio.Task[bytes]") -> None:
