@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-FETCH_S = 300
+FETCH_S = 120
 _SEPARATOR = "\n__ggml_vocab_test__\n"
 
 
@@ -106,6 +106,17 @@ def _download(target: Path) -> None:
     requirement.write_text(f"llama-cpp-python=={locked['version']} --hash={locked['sdist']['hash']}\n")
     uv = shutil.which("uv") or str(ROOT / ".uv" / "bin" / "uv")
     pip = [uv, "run", "--quiet", "--no-project", "--python", sys.executable, "--with", "pip", "--with"]
-    pip += ["scikit-build-core[pyproject]", "python", "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary"]
+    pip += [
+        "scikit-build-core[pyproject]",
+        "python",
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--retries",
+        "1",
+        "--no-deps",
+        "--no-binary",
+    ]
     pip += [":all:", "--no-build-isolation", "--require-hashes", "--dest", str(target), "-r", str(requirement)]
     subprocess.run(pip, check=True, timeout=FETCH_S, stdin=subprocess.DEVNULL)
