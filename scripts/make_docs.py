@@ -20,7 +20,7 @@ def key_table() -> str:
         f"| {action.key_name} | {action.help} | `{action.id}` |\n"
         for group in GROUPS
         for action in ACTIONS
-        if action.group == group
+        if action.group == group and action.listed
     ]
     return "| key | does | action |\n| --- | --- | --- |\n" + "".join(rows)
 

@@ -42,7 +42,7 @@ def test_default_keys_are_the_documented_ones_and_reach_every_terminal():
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_has_the_method_that_runs_it(action):
     owner = {"app": LlmtuiApp, "chat": ChatScreen, "models": ModelPicker, "messages": Browser}[action.scope]
-    name = action.id if action.scope == "messages" else f"action_{action.id}"
+    name = action.id if action.scope == "messages" else f"action_{action.call.partition('(')[0]}"
     assert callable(getattr(owner, name, None))
 
 

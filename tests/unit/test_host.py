@@ -1,5 +1,6 @@
 """Loading, switching and reloading: whatever fails, what worked before still does."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -193,3 +194,40 @@ print(sorted(heavy & set(sys.modules)))
 
     assert done.stdout == "[]\n"
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_model_in_the_middle_of_an_answer_is_closed_after_it_only() -> None:
+    shop = Shop(free=2 * GIB)
+    await shop.load("a", GIB)
+    events = shop.host.load(info("b", 2 * GIB))
+    async with shop.host.answering():
+        first = await anext(events)
+        assert isinstance(first, LoadProgress)
+        assert "the answer" in first.stage
+        assert len(shop.made) == 1
+        assert shop.host.alive
+    assert isinstance([event async for event in events][-1], Loaded)
+    assert not shop.made[0].alive
+    assert shop.host.info is not None
+    assert shop.host.info.name == "b"
+
+
+async def test_a_load_that_waits_for_an_answer_can_be_given_up() -> None:
+    shop = Shop(free=2 * GIB)
+    await shop.load("a", GIB)
+    async with shop.host.answering():
+        async with contextlib.aclosing(shop.host.load(info("b", 2 * GIB))) as events:
+            assert isinstance(await anext(events), LoadProgress)
+        assert shop.host.alive
+        assert not shop.host.loading
+    assert shop.made[0].alive
+
+
+async def test_what_answers_is_given_up_even_when_another_model_is_the_present_one() -> None:
+    shop = Shop()
+    await shop.load("a")
+    async with shop.host.answering():
+        await shop.load("b")
+        await shop.host.give_up()
+        assert not shop.made[0].alive
+        assert shop.host.alive

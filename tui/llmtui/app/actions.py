@@ -105,7 +105,7 @@ def _named_keys() -> frozenset[str]:
 def bindings(actions: Sequence[Action], scope: Scope) -> list[Binding]:
     """Textual's bindings for the actions of one scope."""
     return [
-        Binding(action.key, action.id, action.label, id=action.id, priority=action.priority, show=False)
+        Binding(action.key, action.call, action.label, id=action.id, priority=action.priority, show=False)
         for action in actions
         if action.scope == scope
     ]

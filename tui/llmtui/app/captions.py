@@ -37,7 +37,7 @@ def _under_way(operations: "Sequence[Operation]") -> Content:
 
 def _model(controller: "ChatController") -> Content:
     loading = controller.loading
-    if loading is not None:
+    if loading is not None and not controller.answers:
         share = "" if loading.fraction is None else f" {fmt.percent(loading.fraction)}"
         waits = " · your question waits" if controller.pending is not None else ""
         return Content.assemble(
@@ -61,8 +61,11 @@ def _model(controller: "ChatController") -> Content:
 
 
 def _remark(controller: "ChatController", width: int) -> Content:
-    info = controller.model
-    if controller.loading is not None or controller.dead or info is None:
+    info, loading = controller.model, controller.loading
+    if loading is not None and controller.answers:
+        share = "" if loading.fraction is None else f"{fmt.percent(loading.fraction)} "
+        return Content.assemble((f"{share}→ {loading.name}", "bold $warning"), (f" · {loading.stage}", "$text-muted"))
+    if loading is not None or controller.dead or info is None:
         return NOTHING
     if controller.pending is not None:
         return Content.styled(f"your next question waits · {controller.key('stop')} takes it back", "bold $warning")

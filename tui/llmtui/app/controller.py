@@ -6,10 +6,12 @@ It tells a `ChatView` what to show and never touches a widget. Everything runs o
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llmtui.app import entries as build
+from llmtui.app import format as fmt
 from llmtui.app.actions import Action
 from llmtui.app.conversation import Conversation
 from llmtui.app.figures import Figures
@@ -20,7 +22,7 @@ from llmtui.app.view import ChatView
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.snapshot import ProfilerSnapshot
 from llmtui.errors import LlmtuiError
-from llmtui.services.bookmarks import Bookmarks
+from llmtui.services.bookmarks import Bookmarks, pinned_model
 
 if TYPE_CHECKING:
     from llmtui.domain.events import TurnEvent
@@ -88,6 +90,11 @@ class ChatController:
         return self._loader.dead
 
     @property
+    def answers(self) -> bool:
+        """Whether the present model can be asked, also while another one is loaded."""
+        return self.services.host.alive
+
+    @property
     def loading(self) -> Loading | None:
         """The load under way."""
         return self._loader.state
@@ -115,8 +122,10 @@ class ChatController:
         return self.session.save_problem if self.session else None
 
     def snapshot(self) -> ProfilerSnapshot:
-        """The profiler now."""
-        return self._figures.snapshot(self.session, self.loaded, loading=self.loading is not None)
+        """The profiler now; while an answer runs, that of the model that gives it."""
+        loaded = self._turns.loaded if self.running else self.loaded
+        self._figures.watch(loaded)
+        return self._figures.snapshot(self.session, loaded, loading=self.loading is not None and loaded is None)
 
     def note_rate(self) -> None:
         """Put the present decode rate into the history; called twice a second while an answer runs."""
@@ -156,9 +165,33 @@ class ChatController:
     # Models
 
     async def load(self, info: ModelInfo) -> None:
-        """Load another model; the conversation goes on with it. A load under way is given up for it."""
-        await self._stop_turn()
+        """Load another model in the background; the conversation goes on with it as soon as it is ready.
+
+        Until then the present model answers, and an answer under way is finished by the model that began it. A load
+        under way is given up for this one.
+        """
         self._model_came(ready=await self._loader.load(info))
+
+    async def load_pinned(self, number: int) -> None:
+        """Load the model that is pinned to a number."""
+        pin = self.bookmarks.pins.get(number)
+        if pin is None:
+            self._view.say(f"No model is pinned to {number}: {self.key('pick_model')}, then F2 on one pins it")
+            return
+        host = self.services.host
+        if host.alive and host.info is not None and host.info.path == pin.path and self.loading is None:
+            self._view.say(f"{fmt.name(pin.name)} answers already")
+            return
+        find = partial(pinned_model, pin, self.services.catalogue, host.warm)
+        self._model_came(ready=await self._loader.load_found(pin.name, find))
+
+    async def swap(self) -> None:
+        """Go back to the model that answered before the present one."""
+        previous = self.services.host.previous
+        if previous is None:
+            self._view.say(f"No other model was used yet: {self.key('pick_model')} chooses one")
+            return
+        await self.load(previous)
 
     async def reload(self) -> None:
         """Load the present model again, after its engine died."""
@@ -171,22 +204,30 @@ class ChatController:
         self._model_came(ready=await self._loader.reload())
 
     def _load_changed(self) -> None:
-        if self.loading is None:
-            self._figures.watch(self.loaded)
         self._view.state_changed()
 
     def _load_failed(self, error: LlmtuiError) -> None:
-        self._take_pending_back()
+        if not self.running:
+            self._take_pending_back()
         self._notices.error(error)
 
     def _model_came(self, *, ready: bool) -> None:
-        if not ready:
+        info = self.model
+        if ready and info is not None:
+            self._view.spawn(asyncio.to_thread(self._note_used, info), "bookmarks")
+        if self.running:
+            pass  # the question that waits, if any, waits for the answer
+        elif not ready:
             self._take_pending_back()
         elif self.pending is not None:
             self._send_pending()
         elif self.session is not None and not self.session.messages:
             self._conversation.show(self.model)
         self._view.state_changed()
+
+    def _note_used(self, info: ModelInfo) -> None:
+        with contextlib.suppress(LlmtuiError):  # a full disk is told where it costs something
+            self.bookmarks.note_used(info)
 
     def _error_hint(self) -> str:
         reload, resend = self.key("reload_model"), self.key("resend")
@@ -203,7 +244,7 @@ class ChatController:
             # Not among the messages yet: the answer above it still grows.
             self.pending, self._pending_shown = text, False
             self._view.state_changed()
-        elif self.session is None or self.loading is not None:
+        elif self.session is None or (self.loading is not None and not self.answers):
             self.pending, self._pending_shown = text, True
             self._conversation.add_question(text)
             self._view.state_changed()
@@ -224,7 +265,7 @@ class ChatController:
     def resend(self) -> None:
         """Send the last question again, when it has no answer or one that ended in an error."""
         session = self.session
-        if session is None or self.running or self.loading is not None:
+        if session is None or self.running or (self.loading is not None and not self.answers):
             self._view.say("Not now: the model is busy")
             return
         messages = session.unanswered
@@ -244,7 +285,7 @@ class ChatController:
 
     def _again(self, events: "Callable[[ChatSession], AsyncGenerator[TurnEvent]]", otherwise: str) -> None:
         session = self.session
-        if session is None or self.running or self.loading is not None:
+        if session is None or self.running or (self.loading is not None and not self.answers):
             self._view.say("Not now: the model is busy")
         elif not session.messages or session.messages[-1].role != "assistant":
             self._view.say(otherwise)
@@ -273,7 +314,7 @@ class ChatController:
             self._held = False
 
     def _turn_ended(self, *, well: bool) -> None:
-        if self.pending is None or self._held:
+        if self.pending is None or self._held or self.loading is not None:
             return
         if well:
             self._send_pending()

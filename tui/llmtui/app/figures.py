@@ -20,6 +20,7 @@ class Figures:
 
     def __init__(self) -> None:
         self._profiler: Profiler | None = None
+        self._pid: int | None = None
         self._rates: deque[float] = deque(maxlen=HISTORY)
 
     def start(self) -> None:
@@ -36,8 +37,10 @@ class Figures:
 
     def watch(self, loaded: LoadedModel | None) -> None:
         """Sample the memory of this model's process from now on."""
-        if self._profiler is not None:
-            self._profiler.watch(loaded.pid if loaded else None)
+        pid = loaded.pid if loaded else None
+        if self._profiler is not None and pid != self._pid:
+            self._pid = pid
+            self._profiler.watch(pid)
 
     def forget(self) -> None:
         """Another conversation: the rates of the one before are not its own."""

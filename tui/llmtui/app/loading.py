@@ -84,6 +84,26 @@ class Loader:
         await self.stop()
         return await self._follow(self._services.host.load(info), fmt.name(info.name))
 
+    async def load_found(self, name: str, find: Callable[[], ModelInfo]) -> bool:
+        """Load the model that `find`, run in a thread, comes back with; True when it is ready.
+
+        Args:
+            name: shown meanwhile.
+            find: raises what stands in the way.
+        """
+        await self.stop()
+        self._task = asyncio.current_task()
+        self._show(Loading(fmt.name(name)))
+        info: ModelInfo | None = None
+        try:
+            info = await asyncio.to_thread(find)
+        except LlmtuiError as error:
+            self._failed(error)
+        finally:
+            if info is None:
+                self._show(None)
+        return info is not None and await self._follow(self._services.host.load(info), fmt.name(info.name))
+
     async def reload(self) -> bool:
         """Load the present model again; True when it is ready."""
         from llmtui.services.adapters import reload  # noqa: PLC0415 - not needed for the first paint

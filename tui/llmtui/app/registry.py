@@ -26,6 +26,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
             because nothing is typed there; the list of models; or the program, where it works on every screen.
         footer: rank in the footer, 0 first; None keeps it out.
         priority: runs before the focused widget sees the key.
+        pin: number of the pinned model that it loads; None for all other actions.
+        listed: whether help and docs have a line for it; one of a series has, for all of them.
     """
 
     id: str
@@ -36,6 +38,13 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     scope: Scope = "chat"
     footer: int | None = None
     priority: bool = True
+    pin: int | None = None
+    listed: bool = True
+
+    @property
+    def call(self) -> str:
+        """What Textual runs, e.g. `stop` or `load_pinned(1)`."""
+        return self.id if self.pin is None else f"load_pinned({self.pin})"
 
     @property
     def key_name(self) -> str:
@@ -257,6 +266,25 @@ ACTIONS: tuple[Action, ...] = (
         label="progress",
         help="Show the download or quantisation under way.",
         group="Model",
+    ),
+    Action(
+        id="swap_model",
+        key="alt+0,ctrl+circumflex_accent",
+        label="swap",
+        help="Go back to the model used before this one; pressed again, return.",
+        group="Model",
+    ),
+    *(
+        Action(
+            id=f"pinned_{number}",
+            key=f"alt+{number}",
+            label=f"pin {number}",
+            help=f"Load the model pinned to {number}{'; Alt+2 to Alt+9 load the other pins' if number == 1 else ''}.",
+            group="Model",
+            pin=number,
+            listed=number == 1,
+        )
+        for number in range(1, 10)
     ),
     Action(
         id="pin_model",

@@ -13,6 +13,7 @@ from llmtui.domain.events import Failed, Finished, Notice, TurnEvent
 from llmtui.errors import EngineError, LlmtuiError
 
 if TYPE_CHECKING:
+    from llmtui.domain.models import LoadedModel
     from llmtui.services.host import ModelHost
     from llmtui.services.session import ChatSession
 
@@ -32,6 +33,9 @@ class Ended(Protocol):
 class Turns:
     """Runs an answer and shows it.
 
+    Attributes:
+        loaded: the model that gives the running answer, or gave the last one.
+
     Args:
         host: whose model answers.
         view: shows what happens.
@@ -40,6 +44,7 @@ class Turns:
     """
 
     def __init__(self, host: "ModelHost", view: ChatView, notices: Notices, *, ended: "Ended") -> None:
+        self.loaded: LoadedModel | None = None
         self._ended = ended
         self._host = host
         self._view = view
@@ -63,6 +68,7 @@ class Turns:
             events: from its `send` or `resend`.
         """
         self._session = session
+        self.loaded = self._host.loaded
         self._over = asyncio.Event()
         self._hung = False
         self._view.spawn(self._follow(session, events), "turn")

@@ -4,17 +4,20 @@ Methods that write touch the disk: call them from a thread. A disk that cannot b
 error, and what was chosen holds for this window all the same.
 """
 
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from llmtui.domain.models import ModelInfo
+from llmtui.errors import LlmtuiError
+from llmtui.services.models import Catalogue
 from llmtui.store.paths import Folders
 from llmtui.store.user_state import MOST_PINS, Pin, UserState, read_state, write_state
 
-__all__ = ["MOST_PINS", "Bookmarks", "Pin"]
+__all__ = ["MOST_PINS", "Bookmarks", "Pin", "pinned_model"]
 
 
 class Bookmarks:
@@ -105,3 +108,28 @@ class Bookmarks:
 
 def _number(state: UserState, info: ModelInfo) -> int | None:
     return next((number for number, pin in state.pins.items() if pin.path == info.path), None)
+
+
+def pinned_model(pin: Pin, catalogue: Catalogue, warm: Sequence[ModelInfo]) -> ModelInfo:
+    """The model that a pin means. Reads from disk: call it from a thread.
+
+    Args:
+        pin: by its name where that still leads to the same file, else by its path.
+        catalogue: finds it.
+        warm: loaded models, which need not be looked for.
+
+    Raises:
+        ModelError, UsageError: it is gone, or damaged.
+    """
+    loaded = next((info for info in warm if info.path == pin.path), None)
+    if loaded is not None:
+        return loaded
+    try:
+        named = catalogue.resolve(pin.name)
+    except LlmtuiError:
+        return _by_path(pin, catalogue)
+    return named if named.path == pin.path or not os.path.isfile(pin.path) else _by_path(pin, catalogue)  # noqa: PTH113 - the path may hold anything
+
+
+def _by_path(pin: Pin, catalogue: Catalogue) -> ModelInfo:
+    return msgspec.structs.replace(catalogue.resolve(pin.path), name=pin.name)

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 import msgspec
 
-from llmtui.domain.events import Loaded, LoadEvent
+from llmtui.domain.events import Loaded, LoadEvent, LoadProgress
 from llmtui.domain.metrics import ProcessMemory
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.settings import Pool, Runtime
@@ -124,7 +124,8 @@ class ModelHost:
         When they do not fit in memory together, others are closed first, the least recently used before the present
         one; then a failure may leave none, and `reload` opens it again. A load that runs out of memory nevertheless
         is tried again once that has made room. Closing the iterator, or cancelling, ends the load and leaves the
-        present model. A model whose file or settings have changed is opened anew.
+        present model. A model whose file or settings have changed is opened anew. One that is in the middle of an
+        answer is closed after it only, so the load may have to wait.
 
         Raises:
             ModelError, EngineError: it cannot be loaded; the present one answers as before when it is still there.
@@ -170,9 +171,32 @@ class ModelHost:
         if model is not None:
             await self._close(model)
 
+    @contextlib.asynccontextmanager
+    async def answering(self) -> AsyncIterator[None]:
+        """While a turn runs: its model is not closed to make room for another before the turn has ended."""
+        model = self._current
+        if model is None:
+            yield
+            return
+        model.answers += 1
+        model.idle.clear()
+        try:
+            yield
+        finally:
+            model.answers -= 1
+            if model.answers == 0:
+                model.idle.set()
+            if self._current is not None and self._current is not model:
+                await self._pool.trim(self._current)
+
     async def give_up(self) -> None:
-        """End an engine that does not answer, by force after a second; its turn fails, and `reload` opens it again."""
-        await self._close_current()
+        """End what does not answer: the model in the middle of a turn, else the present one; `reload` opens that again.
+
+        By force after a second; the turn fails.
+        """
+        present = [self._current] if self._current is not None else []
+        for model in [model for model in self._pool.models if model.answers] or present:
+            await self._close(model)
 
     async def close(self) -> None:
         """Unload all models; safe to call twice."""
@@ -182,7 +206,9 @@ class ModelHost:
     async def _open_with_room(self, info: ModelInfo) -> AsyncGenerator[LoadEvent]:
         if self._current is not None and not self._current.engine.alive:
             await self._close_current()
-        await self._pool.make_room(info, self.runtime, self._current)
+        while (busy := await self._pool.make_room(info, self.runtime, self._current)) is not None:
+            yield LoadProgress("when the answer has ended: there is no room for both")
+            await busy.idle.wait()
         while True:
             self._forget_closed()
             try:

@@ -24,15 +24,20 @@ class Warm:
     Attributes:
         stamp: what its files were when the load began.
         runtime: what it was loaded with.
+        answers: turns that it is in the middle of; it is not closed to make room for another before they end.
+        idle: set while there are none.
     """
 
-    __slots__ = ("engine", "info", "runtime", "stamp")
+    __slots__ = ("answers", "engine", "idle", "info", "runtime", "stamp")
 
     def __init__(self, info: ModelInfo, runtime: Runtime, engine: Engine, stamp: FileStamp) -> None:
         self.info = info
         self.runtime = runtime
         self.engine = engine
         self.stamp = stamp
+        self.answers = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
 
     @property
     def local(self) -> bool:
@@ -107,17 +112,23 @@ class WarmPool:
                 return model
         return None
 
-    async def make_room(self, info: ModelInfo, runtime: Runtime, current: Warm | None) -> None:
+    async def make_room(self, info: ModelInfo, runtime: Runtime, current: Warm | None) -> Warm | None:
         """Close what does not fit beside a model that is about to be loaded, the current one last.
 
         Where the model would not fit into the empty memory either, nothing is closed for it.
+
+        Returns:
+            A model that stands in the way and is in the middle of an answer; None when the way is free.
         """
         if info.server is not None or info.size_bytes is None or self._is_hopeless(info):
-            return
+            return None
         for model in self._by_age(current):
             if self._fits(_needed_bytes(info, runtime)):
-                return
+                return None
+            if model.answers:
+                return model
             await self.close(model)
+        return None
 
     async def make_all_room(self, info: ModelInfo, current: Warm | None) -> bool:
         """After a load that ran out of memory: close all but the current model, or, where there are none, that one.
@@ -129,16 +140,18 @@ class WarmPool:
             return False
         others = [model for model in self._by_age(current) if model is not current]
         going = others or [model for model in self._models if model is current]
+        for model in going:
+            await model.idle.wait()
         await self.close(*going)
         return bool(going)
 
     async def trim(self, current: Warm) -> None:
-        """Close what is over the limits, dead, or out of date, but never the current model."""
+        """Close what is over the limits, dead, or out of date, but never the current model or one that answers."""
         await self.close(
             *(
                 model
                 for model in self._models
-                if model is not current and (not model.engine.alive or model.is_model(current.info))
+                if model is not current and not model.answers and _is_useless(model, current)
             )
         )
         most = self._limits.models
@@ -147,7 +160,8 @@ class WarmPool:
             budget = self.budget_bytes
             if model is current or not ((most and local > most) or budget is None or self.held_bytes > budget):
                 return
-            await self.close(model)
+            if not model.answers:
+                await self.close(model)
 
     def find(self, info: ModelInfo) -> Warm | None:
         """The loaded model that `info` names, dead or alive."""
@@ -201,6 +215,10 @@ class WarmPool:
         weights = (loaded.memory.weights_bytes if loaded else None) or model.info.size_bytes or 0
         total = loaded.memory.total_bytes if loaded else None
         return _Held(max(0, (total or 0) - weights), weights)
+
+
+def _is_useless(model: Warm, current: Warm) -> bool:
+    return not model.engine.alive or model.is_model(current.info)
 
 
 def _needed_bytes(info: ModelInfo, runtime: Runtime) -> int:

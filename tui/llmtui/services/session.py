@@ -73,6 +73,7 @@ class ChatSession:
         self._idle = asyncio.Event()
         self._idle.set()
         self._runner: TurnRunner | None = None
+        self._answering: Engine | None = None
         self._counter = DraftCounter(host.encodings)
 
     @classmethod
@@ -234,8 +235,8 @@ class ChatSession:
             return
         asked = turn.state != "sending"
         turn.state = "stopping"
-        if asked and self._host.engine is not None:
-            await self._host.engine.cancel(turn.message_id)
+        if asked and self._answering is not None:
+            await self._answering.cancel(turn.message_id)
 
     async def count_draft(self, text: str) -> DraftCount:
         """Tokens that a draft adds; when no engine can count, or while one writes, by the model's vocabulary."""
@@ -301,8 +302,9 @@ class ChatSession:
             if engine is None or loaded is None or not engine.alive:
                 turn.add(self._no_engine(loaded))
             else:
+                self._answering = engine
                 self._runner = self._runner_of(turn, engine, loaded)
-                async with contextlib.aclosing(self._runner.events()) as events:
+                async with self._host.answering(), contextlib.aclosing(self._runner.events()) as events:
                     async for event in events:
                         yield event
         finally:

@@ -17,8 +17,8 @@ from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.browsing import Browser
 from llmtui.app.controller import ChatController
 from llmtui.app.entries import EXAMPLES, failure_entry
-from llmtui.app.screens.messages import MessageScreen
 from llmtui.app.screens.operations_behind import OperationsBehind
+from llmtui.app.screens.switching import SwitchingScreen
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
 from llmtui.app.widgets.profiler_panel import ProfilerPanel
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from llmtui.app.app import LlmtuiApp
-    from llmtui.domain.models import ModelInfo
     from llmtui.services.wiring import Services
 
 STREAM_S = 1 / 3
@@ -41,7 +40,7 @@ DRAFT_S = 0.25
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(OperationsBehind, MessageScreen):
+class ChatScreen(OperationsBehind, SwitchingScreen):
     """The one screen that is always there.
 
     Args:
@@ -176,7 +175,7 @@ class ChatScreen(OperationsBehind, MessageScreen):
         self._show_header()
         self._show_warning()
         urgent = []
-        if controller.running or controller.pending is not None:
+        if controller.running or controller.pending is not None or controller.loading is not None:
             urgent.append("stop")
         if controller.dead:
             urgent.append("reload_model")
@@ -251,7 +250,9 @@ class ChatScreen(OperationsBehind, MessageScreen):
         if message.action.scope == "messages":
             self._browser.do(message.action.id)
         else:
-            await self.run_action(message.action.id if message.action.scope == "chat" else f"app.{message.action.id}")
+            await self.run_action(
+                message.action.call if message.action.scope == "chat" else f"app.{message.action.call}"
+            )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show an error that background work did not foresee, instead of a traceback."""
@@ -310,10 +311,6 @@ class ChatScreen(OperationsBehind, MessageScreen):
         """Answer the last question again."""
         self.controller.resend()
 
-    def action_reload_model(self) -> None:
-        """Load the model again."""
-        self.spawn(self.controller.reload(), "model")
-
     def action_next_example(self) -> None:
         """Put the next example question into the input line, unless the user's own words stand there."""
         draft = self._composer.draft
@@ -351,23 +348,6 @@ class ChatScreen(OperationsBehind, MessageScreen):
     def action_scroll_end(self) -> None:
         """Go to the end."""
         self._transcript.action_scroll_end()
-
-    def action_pick_model(self) -> None:
-        """Choose a model."""
-        from llmtui.app.screens.model_picker import ModelPicker  # noqa: PLC0415 - not needed for the first paint
-
-        def picked(info: "ModelInfo | None") -> None:
-            if info is not None:
-                self.spawn(self.controller.load(info), "model")
-
-        picker = ModelPicker(self.controller.services, self.controller.bookmarks, self.actions)
-        self.app.push_screen(picker, picked)
-
-    def action_adapters(self) -> None:
-        """Attach or detach LoRA adapters."""
-        from llmtui.app.screens.adapters import AdaptersScreen  # noqa: PLC0415 - not needed for the first paint
-
-        self.app.push_screen(AdaptersScreen(self.controller.services))
 
     def action_open_history(self) -> None:
         """Reopen an earlier chat."""

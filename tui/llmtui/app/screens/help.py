@@ -72,7 +72,10 @@ def help_text(actions: Sequence[Action], width: int) -> Content:
     """Everything the help says, the explanations wrapped beside their keys."""
     sections: list[tuple[str, list[tuple[str, str]]]] = [
         ("Typing", list(_TYPING)),
-        *((group, [(action.key_name, action.help) for action in actions if action.group == group]) for group in GROUPS),
+        *(
+            (group, [(action.key_name, action.help) for action in actions if action.group == group and action.listed])
+            for group in GROUPS
+        ),
         ("The profiler", list(_FIGURES)),
     ]
     lines: list[Content] = []

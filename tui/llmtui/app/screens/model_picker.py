@@ -290,7 +290,7 @@ class ModelPicker(ModelOperations):
     @on(FooterBar.Pressed)
     async def _pressed(self, message: FooterBar.Pressed) -> None:
         message.stop()
-        await self.run_action(message.action.id)
+        await self.run_action(message.action.call)
 
     # Actions
 
