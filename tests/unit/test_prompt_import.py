@@ -215,6 +215,8 @@ def test_lines_tables_and_objects(folders: Folders, tmp_path: Path) -> None:
     ("name", "data", "told"),
     [
         ("x.jsonl", b'{"prompt": "a"}\n{"prompt"\n', "line 2: not valid JSON"),
+        ("x.jsonl", b'{"prompt": ' + b"[" * 900 + b"]" * 900 + b"}", "nest deeper"),
+        ("x.yaml", b"prompts: [a]\ntests: file://x.csv\n", "x.csv: No such file"),
         ("x.jsonl", b"[1]", "element 1 is no object"),
         ("x.jsonl", b"5\n", "line 1: the row is no JSON object"),
         ("x.jsonl", b"", "the file is empty"),

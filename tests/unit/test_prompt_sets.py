@@ -1,6 +1,7 @@
 """The prompt-set format: what it means, and what is said about a file that is wrong."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,17 @@ def test_a_billion_laughs_are_cut_short(tmp_path: Path) -> None:
     lines += [f"b{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     bomb = "samples: [{id: a, input: x, vars: {\n" + ",\n".join(lines) + "}}]\n"
     assert "aliases repeat more than 100,000 values" in refused(write_set(tmp_path, bomb))
+
+
+@pytest.mark.parametrize("depth", [60, 900, 5000])
+def test_rows_and_tests_that_nest_too_deeply_are_told(tmp_path: Path, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    (tmp_path / "rows.jsonl").write_text(f'{{"id": "a", "input": "x", "vars": {{"v": {deep}}}}}\n')
+    assert re.search("deeper|depth", only_problem(tmp_path, "samples: file://rows.jsonl\n").message)
+    (tmp_path / "tests.json").write_text(deep)
+    scorer = "{type: unit_tests, entry_point: f, tests: 'file://tests.json'}"
+    found = only_problem(tmp_path, f"samples: [{{id: a, input: x, scorers: [{scorer}]}}]\n")
+    assert found.place == "$.samples[0].scorers[0].tests"
 
 
 def test_an_honest_alias_works(tmp_path: Path) -> None:

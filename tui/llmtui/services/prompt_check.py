@@ -1,5 +1,6 @@
 """Whether a prompt set is valid, and which of its samples a model's context can hold."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -101,7 +102,7 @@ async def check_with_model(
     Raises:
         UsageError, ModelError, EngineError: the model is unknown, cannot be loaded, or died.
     """
-    checks = [check_file(path) for path in paths]
+    checks = [await asyncio.to_thread(check_file, path) for path in paths]
     info = services.catalogue.resolve(model)
     try:
         async for event in services.host.load(info):

@@ -10,7 +10,7 @@ import msgspec
 
 from llmtui.store.files import open_regular
 from llmtui.store.prompt_errors import InvalidError
-from llmtui.store.yaml_stream import Place, YamlError, read_yaml
+from llmtui.store.yaml_stream import MAX_DEPTH, TOO_DEEP, Place, YamlError, is_deep, read_yaml
 
 SCHEME = "file://"
 MAX_TEXT_BYTES = 64 << 20
@@ -34,8 +34,10 @@ class Attachments:
         """The value with every `file://…` replaced by the file's text; below `tests` and `schema` by its values.
 
         Raises:
-            InvalidError: a file is missing, leaves the folder, is no UTF-8, or is too long.
+            InvalidError: a file is missing, leaves the folder, is no UTF-8, or is too long; values nest too deeply.
         """
+        if len(place) > MAX_DEPTH:
+            raise InvalidError(TOO_DEEP, place[:1])
         match value:
             case str() if value.startswith(SCHEME):
                 path = self._inside(value, place)
@@ -111,7 +113,7 @@ def _read_text(path: Path) -> str:
 
 def _read_values(path: Path) -> Any:
     try:
-        return json.loads(_read_text(path)) if path.suffix == ".json" else read_yaml(path).value
+        value = json.loads(_read_text(path)) if path.suffix == ".json" else read_yaml(path).value
     except (ValueError, RecursionError) as error:
         raise InvalidError(f"not valid JSON: {error}") from error
     except YamlError as error:
@@ -119,3 +121,6 @@ def _read_values(path: Path) -> Any:
         raise InvalidError(f"{where}{error}") from error
     except OSError as error:
         raise InvalidError(error.strerror or str(error)) from error
+    if is_deep(value):
+        raise InvalidError(TOO_DEEP)
+    return value

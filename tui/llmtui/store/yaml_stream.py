@@ -15,6 +15,7 @@ import yaml
 from llmtui.store.files import open_regular
 
 MAX_DEPTH = 48
+TOO_DEEP = f"values nest deeper than {MAX_DEPTH} levels"
 MAX_REPEATED = 100_000
 """Values that aliases may repeat, all together: enough for any honest file, far too few for a billion laughs."""
 MAX_VALUES = 2_000_000
@@ -161,7 +162,7 @@ class YamlStream:
         event, line = self._event, self.line
         self._values += 1
         if len(path) > MAX_DEPTH:
-            raise YamlError(f"values nest deeper than {MAX_DEPTH} levels", line)
+            raise YamlError(TOO_DEEP, line)
         if self._values > MAX_VALUES:
             raise YamlError(f"one value holds more than {MAX_VALUES:,} values", line)
         lines[path] = line
@@ -230,6 +231,17 @@ def read_yaml(path: Path) -> Node:
     """
     with open_yaml(path) as stream:
         return stream.document()
+
+
+def is_deep(value: Any) -> bool:
+    """Whether lists and objects nest deeper than `MAX_DEPTH`, which would exhaust the stack of whoever walks them."""
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        below = [list(item.values()) if isinstance(item, dict) else item for item in level]
+        level = [part for item in below if isinstance(item, list) for part in item]
+        if not level:
+            return False
+    return True
 
 
 def is_text(word: str) -> bool:

@@ -137,7 +137,8 @@ def _tests_in(name: str, path: Path) -> Iterator[dict[str, Any]]:
         yield from (row.value for row in json_rows(file))
     else:
         try:
-            yield from _tests(read_yaml(file).value, file)
+            found = read_yaml(file).value
+            yield from (item for item in (found if isinstance(found, list) else [found]) if isinstance(item, dict))
         except (YamlError, OSError) as error:
             raise InvalidError(f"{name}: {error}") from error
 

@@ -10,6 +10,7 @@ import msgspec
 
 from llmtui.errors import ConfigError
 from llmtui.store.files import open_regular
+from llmtui.store.yaml_stream import TOO_DEEP, is_deep
 
 MAX_ROW_BYTES = 64 << 20
 """Of one line or cell; what is longer is no prompt."""
@@ -104,6 +105,8 @@ def _array(path: Path, data: bytes) -> Iterator[Row]:
     for number, value in enumerate(values, start=1):
         if not isinstance(value, dict):
             raise wrong(path, None, f"element {number} is no object")
+        if is_deep(value):
+            raise wrong(path, None, f"element {number}: {TOO_DEEP}")
         yield Row(number, value)
 
 
@@ -114,6 +117,8 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
         raise wrong(path, number, f"not valid JSON: {error}") from error
     if not isinstance(value, dict):
         raise wrong(path, number, "the row is no JSON object")
+    if is_deep(value):
+        raise wrong(path, number, TOO_DEEP)
     return value
 
 
