@@ -23,6 +23,7 @@ from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
 from llmtui.app.widgets.profiler_panel import ProfilerPanel
 from llmtui.app.widgets.transcript_view import Entry, TranscriptView
+from llmtui.domain.text import visible_line
 
 if TYPE_CHECKING:
     from textual.timer import Timer
@@ -36,6 +37,9 @@ PANEL_S = 0.5
 IDLE_S = 2.0
 DRAFT_S = 0.25
 """Pause in typing after which the draft is counted."""
+
+SAY_S = 4.0
+"""A remark stands on the rule above the input line for so long: it covers nothing that is being written."""
 
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
@@ -78,6 +82,7 @@ class ChatScreen(OperationsBehind, SwitchingScreen):
         self._first = (model, chat)
         self._beats: list[Timer] = []
         self._draft_timer: Timer | None = None
+        self._saying: Timer | None = None
         self._draft = ""
         self._browser = Browser(self.controller, self, self.actions, self.browsing_changed)
         self._example = -1
@@ -163,7 +168,11 @@ class ChatScreen(OperationsBehind, SwitchingScreen):
 
     def say(self, text: str) -> None:
         """Show a short remark that goes away by itself."""
-        self.app.notify(text, markup=False, timeout=4)
+        if self._saying is not None:
+            self._saying.stop()
+        rule = self.query_one(Rule)
+        rule.remark(Content.styled(visible_line(text), "$warning"))
+        self._saying = self.set_timer(SAY_S, partial(rule.remark, captions.NOTHING))
 
     def spawn(self, work: Coroutine[object, object, None], group: str) -> None:
         """Run work in the background; its errors are shown as notices."""

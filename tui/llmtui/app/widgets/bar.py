@@ -49,11 +49,21 @@ class Bar(Widget):
 
 
 class Rule(Bar):
-    """The line between conversation and input, with both parts set into it."""
+    """The line between conversation and input, with both parts set into it, and for a while a remark instead."""
+
+    _remark = Content("")
+
+    def remark(self, remark: Content) -> None:
+        """Show this in place of both parts; nothing brings them back."""
+        self._remark = remark
+        self.refresh()
 
     def render(self) -> Content:
         """A rule; the left part goes when both do not fit."""
         width = self.content_size.width
+        if self._remark:
+            said = self._set_in(self._remark.truncate(max(1, width - 5), ellipsis=True), width)
+            return Content.assemble(said, ("─" * max(0, width - said.cell_length), "$border"))
         right = self._set_in(self._right, width)
         left = self._set_in(self._left, width - right.cell_length - 1)
         rule = "─" * max(0, width - left.cell_length - right.cell_length)
