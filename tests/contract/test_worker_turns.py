@@ -20,10 +20,6 @@ MakeGguf = Callable[..., Path]
 ENDLESS = "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"
 BOMB = "{{ 'a' * 10**10 }}"
 POWER = "{{ 10**(10**9) }}"
-NO_SYSTEM = (
-    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-    "{{ m.content }}{% endfor %}"
-)
 
 
 def timings_of(events: list) -> Timings:
@@ -215,18 +211,6 @@ async def test_a_hostile_template_is_an_error_and_the_worker_lives(
             await engine.count_prompt(QUESTION)
         assert await engine.tokenise("still here")
         assert engine.alive
-
-
-async def test_a_template_that_refuses_a_system_prompt_says_so(
-    open_worker, make_gguf: MakeGguf, tmp_path: Path
-) -> None:
-    path = make_gguf("llama-tiny", "f16", tmp_path / "m.gguf", template=NO_SYSTEM)
-    async with open_worker(path) as engine:
-        with pytest.raises(TemplateError) as caught:
-            await engine.count_prompt((ChatMessage("system", "Be brief."), *QUESTION))
-        assert "System role not supported" in caught.value.cause
-        assert "system prompt" in caught.value.remedy
-        assert await engine.count_prompt(QUESTION) > 0
 
 
 @pytest.mark.parametrize(

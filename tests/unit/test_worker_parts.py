@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Runtime
+from llmtui.domain.templates import NamedTemplate
 from llmtui.engines.llama.deaths import describe_death, load_remedy, telling_line
-from llmtui.engines.llama.worker import logs, machine, renderer, templates
+from llmtui.engines.llama.worker import logs, machine
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.facts import TensorFacts
 from llmtui.engines.llama.worker.fitting import check_weights
-from llmtui.engines.llama.worker.render_frames import RenderRequest
 from llmtui.engines.llama.worker.sequences import common_prefix
+from llmtui.engines.rendering import process, renderer
+from llmtui.engines.rendering.frames import RenderRequest
 from llmtui.errors import ModelError, TemplateError
 
 TOKENS = st.lists(st.integers(0, 2), max_size=40).map(lambda values: array("i", values))
@@ -125,44 +127,38 @@ def test_a_thread_that_fails_ends_the_worker() -> None:
     assert "ZeroDivisionError" in done.stderr
 
 
-class NoVocabulary:
-    bos_text = eos_text = ""
-
-
 def test_a_renderer_that_cannot_be_started_is_an_error_until_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: object, **_options: object) -> None:
         raise OSError(12, "Cannot allocate memory")
 
-    renders = templates.Renderer()
+    renders = renderer.Renderer()
     loop = "{% for i in range(99999) %}"
-    endless = templates.ChatTemplate(text=loop * 2 + "{% endfor %}" * 2, source="model")
-    short = templates.ChatTemplate(text="{{ messages[0].content }}", source="model")
+    endless = NamedTemplate(name="m", text=loop * 2 + "{% endfor %}" * 2, source="model")
+    short = NamedTemplate(name="m", text="{{ messages[0].content }}", source="model")
     message = [ChatMessage("user", "hello")]
     try:
         with monkeypatch.context() as patched:
-            patched.setattr(templates.subprocess, "Popen", refuse)
-            patched.setattr(templates, "RENDER_SECONDS", 0.1)
+            patched.setattr(renderer.subprocess, "Popen", refuse)
+            patched.setattr(renderer, "RENDER_SECONDS", 0.1)
             with pytest.raises(TemplateError, match="render this conversation"):
-                renders.render(endless, NoVocabulary(), message)
+                renders.render(endless, message, bos_text="", eos_text="")
             with pytest.raises(TemplateError, match="cannot be started"):
-                renders.render(short, NoVocabulary(), message)
-        assert renders.render(short, NoVocabulary(), message) == "hello"
+                renders.render(short, message, bos_text="", eos_text="")
+        assert renders.render(short, message, bos_text="", eos_text="").text == "hello"
     finally:
-        assert renders._process is not None
-        renders._process.kill()
-        renders._process.communicate()
+        renders.close()
 
 
 def test_a_template_is_compiled_once_and_rendered_anew() -> None:
-    compile_ = renderer.compiler()
+    compile_ = process.compiler()
     template = "{% set found = namespace(n=0) %}{% set found.n = found.n + 1 %}{{ found.n }} {{ messages[0].content }}"
 
     def rendered(content: str) -> str | None:
-        return renderer.render(compile_, RenderRequest(template, [{"role": "user", "content": content}], "", "")).text
+        return process.render(compile_, RenderRequest(template, [{"role": "user", "content": content}], "", "")).text
 
     assert [rendered("a"), rendered("b")] == ["1 a", "1 b"]
     assert compile_(template) is compile_(template)
-    assert renderer.render(compile_, RenderRequest("{{ broken", [], "", "")).problem
+    assert process.render(compile_, RenderRequest("{{ broken", [], "", "")).problem
 
 
 def test_a_dry_run_leaves_no_trace_in_the_log() -> None:

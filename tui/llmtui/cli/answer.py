@@ -10,6 +10,7 @@ from llmtui.cli import output
 from llmtui.cli.failures import INTERRUPTED, tell
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
+from llmtui.domain.templates import NamedTemplate
 from llmtui.services.ask import AnswerReport, ask
 from llmtui.services.setup import prepare
 from llmtui.services.wiring import Services
@@ -19,6 +20,7 @@ def answer(
     prompt: str,
     *,
     raw: bool,
+    template: str | None,
     system: str | None,
     model: str | None,
     context: int | None,
@@ -33,6 +35,7 @@ def answer(
     Args:
         prompt: what is asked.
         raw: continue the prompt as it is; no system message is sent then.
+        template: a name or file; None takes the model's own.
         system: None takes the configured system message; an empty one sends none.
         model: None takes the configured model.
         context: tokens; None takes the configured size.
@@ -43,6 +46,11 @@ def answer(
         as_json: print one JSON object instead of the answer.
     """
     services = prepare(context=context, threads=threads)
+    chosen_template = None
+    if template is not None:
+        from llmtui.services.templates import find_template  # noqa: PLC0415 - needed for this option only
+
+        chosen_template = find_template(services.folders, template)
     if adapters:
         from llmtui.services.adapters import parse_adapter  # noqa: PLC0415 - needed for this option only
 
@@ -52,7 +60,9 @@ def answer(
     system = services.config.system if system is None else system
     asked = prompt if raw else _conversation(system, prompt)
     chosen = services.own | sampling.keys() | ({"system"} if raw or system is not None else set())
-    report = asyncio.run(_stream(services, model, asked, settings, own=frozenset(chosen), as_json=as_json))
+    report = asyncio.run(
+        _stream(services, model, asked, settings, own=frozenset(chosen), template=chosen_template, as_json=as_json)
+    )
     if report.finish_reason == "length" and (settings.json_schema is not None or settings.grammar is not None):
         output.note("warning: the answer is cut off before it had the form asked for; more tokens: --max-tokens N")
     return _tell_report(report, stats=stats, as_json=as_json)
@@ -70,6 +80,7 @@ async def _stream(
     sampling: Sampling,
     *,
     own: frozenset[str],
+    template: NamedTemplate | None,
     as_json: bool,
 ) -> AnswerReport:
     """Stream the answer to standard output; the first Ctrl-C stops the turn, the second one the program."""
@@ -97,6 +108,7 @@ async def _stream(
             on_progress=progress.show,
             stop=stop,
             own=own,
+            template=template,
         )
     finally:
         progress.clear()

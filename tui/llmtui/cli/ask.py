@@ -18,6 +18,7 @@ Examples:
   llmtui ask -m http://127.0.0.1:8080/v1#qwen2-7b "你是谁?"
   llmtui ask -m base.gguf --lora poet.gguf:0.8 "写一首诗"
   git diff | llmtui ask "Write a commit message for this change"
+  llmtui ask -m base.gguf --template vicuna "Name three rivers."
   llmtui ask --raw --max-tokens 40 "def fibonacci(n):"
   llmtui ask --json - < question.txt | jq .metrics.decode_tps
 
@@ -47,6 +48,9 @@ class _Number(click.FloatRange):
 )
 @click.option("-s", "--system", metavar="TEXT", help="System message.")
 @click.option("--raw", is_flag=True, help="Send the prompt as it is, without a chat template.")
+@click.option(
+    "--template", metavar="NAME|FILE", help="Chat template instead of the model's own: see `llmtui templates list`."
+)
 @click.option("--max-tokens", type=click.IntRange(1, MAX_INT), metavar="N", help="Generate at most N tokens.")
 @click.option("--temperature", type=_Number(0, MAX_FACTOR), metavar="T", help="0 takes the likeliest token each time.")
 @click.option("--top-k", type=click.IntRange(0, MAX_INT), metavar="N", help="Keep the N likeliest tokens; 0 keeps all.")
@@ -72,6 +76,7 @@ def command(
     *,
     system: str | None,
     raw: bool,
+    template: str | None,
     json_schema: str | None,
     grammar: str | None,
     context: int | None,
@@ -84,6 +89,8 @@ def command(
     """Ask one question; the answer goes to standard output."""
     if raw and system is not None:
         raise click.UsageError("--raw sends no system message; leave out -s, or write it into the prompt", ctx)
+    if raw and template is not None:
+        raise click.UsageError("--raw puts the prompt into no template; leave out one of --raw and --template", ctx)
     text = read_prompt(prompt, raw=raw)
     if system is not None:
         check_text(system, "The system message")
@@ -101,6 +108,7 @@ def command(
     return answer(
         text,
         raw=raw,
+        template=template,
         system=system,
         model=model,
         context=context,

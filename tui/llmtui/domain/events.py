@@ -87,12 +87,13 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     """Something the user should know of a turn that goes on.
 
     Attributes:
-        kind: `truncated`: the engine read less than it was sent; `options`: it does not do as it was asked.
+        kind: `truncated`: the engine read less than it was sent; `options`: it does not do as it was asked;
+            `template`: the conversation does not go into its template as it is, or the template is a guess.
         text: one or two sentences without a full stop at the end, safe to show.
         remedy: what the user can do.
     """
 
-    kind: Literal["truncated", "options"]
+    kind: Literal["truncated", "options", "template"]
     text: str
     remedy: str
 
@@ -111,6 +112,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         cache_miss_at: first prompt token that differed from the cache, when a cache was there and did not fit.
         rendered_sha256: of the rendered prompt's UTF-8 bytes.
         bos_count: begin-of-sequence tokens at the head of the prompt; two is a template's mistake.
+        template_note: how the conversation was changed so that its template takes it.
         seed: used for sampling.
         load_ns: that the engine spent on loading the model in this turn; None where it was loaded already.
         options: sampling options as the engine took them, under its own names; None where they are those asked for.
@@ -128,6 +130,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     cache_miss_at: int | None = None
     rendered_sha256: str | None = None
     bos_count: int | None = None
+    template_note: str | None = None
     seed: int | None = None
     load_ns: int | None = None
     options: dict[str, int | float | str | list[str]] | None = None

@@ -4,6 +4,8 @@ import hashlib
 
 import msgspec
 
+from llmtui.domain.text import well_formed
+
 
 class NamedTemplate(msgspec.Struct, frozen=True, kw_only=True):
     """A template and how it is spoken of.
@@ -25,3 +27,15 @@ class NamedTemplate(msgspec.Struct, frozen=True, kw_only=True):
     def sha256(self) -> str:
         """Of the template's UTF-8 bytes."""
         return hashlib.sha256(self.text.encode("utf-8", "replace")).hexdigest()
+
+
+def encodable(template: NamedTemplate | None) -> NamedTemplate | None:
+    """The template with nothing in it that UTF-8 cannot hold, as it came of a name or file that was read."""
+    if template is None:
+        return None
+    return NamedTemplate(
+        name=well_formed(template.name),
+        text=well_formed(template.text),
+        stops=tuple(map(well_formed, template.stops)),
+        source=well_formed(template.source),
+    )

@@ -17,6 +17,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         context_asked, context_granted: tokens.
         template_source: see `LoadedModel.template_source`; `none: …` where a text was continued without a template.
+        template_note: see `Timings.template_note`.
         rendered_sha256: of the rendered prompt.
         model_fingerprint: see `LoadedModel.fingerprint`.
         adapters: LoRA adapters that acted on the model, with their scales.
@@ -38,6 +39,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     adapters: tuple[AttachedAdapter, ...] = ()
     template_source: str | None = None
     template_sha256: str | None = None
+    template_note: str | None = None
     rendered_sha256: str | None = None
     sampling: Sampling = Sampling()
     runtime: Runtime = Runtime()

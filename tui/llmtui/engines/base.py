@@ -5,10 +5,11 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from llmtui.domain.events import Failed, FailureKind, LoadEvent, TurnEvent
+from llmtui.domain.events import Failed, FailureKind, LoadEvent, Notice, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter, LoadedModel
 from llmtui.domain.settings import Adapter, Sampling
+from llmtui.domain.templates import NamedTemplate
 from llmtui.errors import (
     ContextError,
     EngineError,
@@ -55,6 +56,11 @@ def prompt_too_long(tokens: int, context_size: int, *, at_least: bool = False) -
     )
 
 
+def template_notice(note: str) -> Notice:
+    """Tells that a conversation was changed so that its template takes it."""
+    return Notice("template", note[:1].upper() + note[1:], "Where that reads badly, choose another template.")
+
+
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One turn to generate: the answer to a conversation, or what follows a text.
 
@@ -63,6 +69,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
         messages: the conversation, the last one to be answered; the engine puts it into the model's chat template.
         prompt: a text to be continued as it is, without a template; `messages` is empty then. Special tokens written
             in it are recognised, and the begin token is added where the tokenizer adds one.
+        template: to put the conversation into instead of the model's own.
         sampling: how tokens are drawn.
         answer_start: what the answer begins with: put behind the prompt, so that the model goes on from there. It is
             not part of the events' text.
@@ -72,6 +79,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     messages: tuple[ChatMessage, ...] = ()
     prompt: str | None = None
+    template: NamedTemplate | None = None
     sampling: Sampling
     answer_start: str = ""
     slot: int = 0
@@ -118,8 +126,12 @@ class Engine(Protocol):
     async def cancel(self, request_id: str) -> None:
         """Stop a turn; its stream ends with `Finished("cancelled")`. Unknown ids are ignored."""
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str) -> int:
+    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
         """Tokens of what `generate` would evaluate: of a conversation rendered for an answer, or of a text as it is.
+
+        Args:
+            prompt: the conversation or text.
+            template: to put a conversation into instead of the model's own.
 
         Raises:
             TemplateError, EngineError: it cannot be rendered; the engine is gone.

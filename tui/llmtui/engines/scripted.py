@@ -25,6 +25,7 @@ from llmtui.domain.events import (
 )
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded, prompt_too_long
 from llmtui.engines.streaming import AnswerText
@@ -125,7 +126,7 @@ class ScriptedEngine:
             return
         turn = next(self._script)
         cache = self._caches.setdefault(request.slot, [])
-        play = _Play(turn, request, self._prompt(request.asked), cache)
+        play = _Play(turn, request, self._prompt(request.asked, request.template), cache)
         text = ""
         stopped = self._running[request.id] = asyncio.Event()
         try:
@@ -158,14 +159,14 @@ class ScriptedEngine:
         if stopped := self._running.get(request_id):
             stopped.set()
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str) -> int:
-        """Words, digits and signs; of a conversation some more a message.
+    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
+        """Words, digits and signs; of a conversation some more a message, and the name of a template.
 
         Raises:
             EngineError: the engine is gone.
         """
         self._check()
-        return len(self._prompt(prompt))
+        return len(self._prompt(prompt, template))
 
     async def tokenise(self, text: str) -> list[int]:
         """A number for every word, digit and sign.
@@ -185,11 +186,11 @@ class ScriptedEngine:
         if not self.alive:
             raise not_loaded()
 
-    def _prompt(self, prompt: Sequence[ChatMessage] | str) -> list[int]:
+    def _prompt(self, prompt: Sequence[ChatMessage] | str, template: NamedTemplate | None) -> list[int]:
         if isinstance(prompt, str):
             return self._tokenise(prompt)
         parts = [f"<{message.role}>{message.content}\n" for message in prompt]
-        return self._tokenise("".join([*parts, "<assistant>"]))
+        return self._tokenise("".join([template.name if template else "", *parts, "<assistant>"]))
 
     def _tokenise(self, text: str) -> list[int]:
         return [self._ids.setdefault(word, len(self._ids)) for word in _TOKEN.findall(text)]
@@ -201,6 +202,7 @@ class _Play:
     def __init__(self, turn: ScriptedTurn, request: GenerateRequest, prompt: list[int], cache: list[int]) -> None:
         self._turn = turn
         self._sampling = request.sampling
+        self._stops = request.sampling.stop + (request.template.stops if request.template else ())
         self._prompt = prompt
         self._cache = cache
         self._total = len(prompt) if turn.prompt_tokens is None else turn.prompt_tokens
@@ -225,7 +227,7 @@ class _Play:
         self._cache[:] = self._prompt
         async for event in self._before_the_answer(stopped):
             yield event
-        answer = AnswerText(self._sampling.stop)
+        answer = AnswerText(self._stops)
         reason: FinishReason | None = None
         for token in self._tokens():
             if await _pause(stopped, self._turn.delay_s):

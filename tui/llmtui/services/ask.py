@@ -16,6 +16,7 @@ from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, TurnMetrics
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.settings import Sampling
+from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import visible_line
 from llmtui.domain.transcript import Manifest
 from llmtui.engines.base import Engine, GenerateRequest, error_of, failure_of
@@ -69,6 +70,7 @@ async def ask(
     on_progress: Callable[[str], None],
     stop: asyncio.Event,
     own: frozenset[str] | None = None,
+    template: NamedTemplate | None = None,
 ) -> AnswerReport:
     """Load a model, answer once, unload it.
 
@@ -82,6 +84,7 @@ async def ask(
         stop: set it to cancel; what has come is in the report.
         own: names of the settings that the user chose, `system` among them; all else may be the publisher's of the
             model. None leaves a publisher's settings out.
+        template: to put the conversation into instead of the model's own.
 
     Raises:
         UsageError: there is no such model. Model and engine errors are part of the report.
@@ -100,7 +103,7 @@ async def ask(
         settled = settle(sampling, own, loaded.defaults or info.defaults)
         if settled.system and not isinstance(prompt, str):
             prompt = (ChatMessage("system", settled.system), *prompt)
-        turn = _Turn(engine, loaded, prompt, settled)
+        turn = _Turn(engine, loaded, prompt, settled, template)
         await turn.run(on_text, on_progress, stop)
         return await turn.report(services)
     finally:
@@ -111,12 +114,19 @@ class _Turn:
     """The one turn of `ask`."""
 
     def __init__(
-        self, engine: Engine, loaded: LoadedModel, prompt: tuple[ChatMessage, ...] | str, settled: Settled
+        self,
+        engine: Engine,
+        loaded: LoadedModel,
+        prompt: tuple[ChatMessage, ...] | str,
+        settled: Settled,
+        template: NamedTemplate | None,
     ) -> None:
         self._engine = engine
         self._loaded = loaded
         messages, text = ((), prompt) if isinstance(prompt, str) else (prompt, None)
-        self._request = GenerateRequest(id=uuid.uuid4().hex, messages=messages, prompt=text, sampling=settled.sampling)
+        self._request = GenerateRequest(
+            id=uuid.uuid4().hex, messages=messages, prompt=text, template=template, sampling=settled.sampling
+        )
         self._settled = settled
         self._fold = TurnFold(time.perf_counter_ns())
         self._gpu_before = GpuReading()
@@ -174,6 +184,7 @@ class _Turn:
                 self._settled,
                 self._fold,
                 raw=self._request.prompt is not None,
+                template=self._request.template,
             ),
             error=self._fold.failure,
             reasoning=self._fold.reasoning or None,

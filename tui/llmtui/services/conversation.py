@@ -16,6 +16,7 @@ from llmtui.domain.messages import ChatMessage, Message
 from llmtui.domain.metrics import TurnMetrics
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime
+from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.transcript import Manifest
 from llmtui.domain.vocabulary import TokenSource
 
@@ -143,7 +144,13 @@ def prompt_of(system: str | None, messages: Sequence[Message]) -> tuple[ChatMess
 
 
 def manifest_of(
-    loaded: LoadedModel, runtime: Runtime, settled: Settled, fold: TurnFold, *, raw: bool = False
+    loaded: LoadedModel,
+    runtime: Runtime,
+    settled: Settled,
+    fold: TurnFold,
+    *,
+    raw: bool = False,
+    template: NamedTemplate | None = None,
 ) -> Manifest:
     """Where an answer came from.
 
@@ -153,7 +160,13 @@ def manifest_of(
         settled: how tokens were drawn, and what of it the publisher set.
         fold: of the turn.
         raw: a text was continued as it was, without a chat template.
+        template: that was chosen instead of the model's own.
     """
+    source, sha256 = loaded.template_source, loaded.template_sha256
+    if raw:
+        source, sha256 = NO_TEMPLATE, None
+    elif template is not None:
+        source, sha256 = template.source or template.name, template.sha256
     timings = fold.timings
     return Manifest(
         model=loaded.name,
@@ -164,8 +177,9 @@ def manifest_of(
         model_fingerprint=loaded.fingerprint,
         quantisation=loaded.quantisation,
         adapters=loaded.adapters if timings.adapters is None else timings.adapters,
-        template_source=NO_TEMPLATE if raw else loaded.template_source,
-        template_sha256=None if raw else loaded.template_sha256,
+        template_source=source,
+        template_sha256=sha256,
+        template_note=timings.template_note,
         rendered_sha256=timings.rendered_sha256,
         sampling=settled.sampling,
         from_model=settled.names,

@@ -13,6 +13,7 @@ from llmtui.domain.events import Failed, Finished, Loaded, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter, LoadedModel
 from llmtui.domain.settings import Adapter, Runtime
+from llmtui.domain.templates import NamedTemplate, encodable
 from llmtui.domain.text import visible_line, well_formed
 from llmtui.engines.base import GenerateRequest, error_of, failure_of, not_loaded
 from llmtui.engines.llama.deaths import describe_death, load_remedy
@@ -146,8 +147,8 @@ class LlamaEngine:
         if request_id in self._turns:
             self._worker.send(Cancel(request_id))
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str) -> int:
-        """Tokens of the rendered conversation, or of a text as it is.
+    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
+        """Tokens of the conversation rendered, by the model's template or the one given, or of a text as it is.
 
         Raises:
             TemplateError, EngineError: it cannot be rendered; the worker is gone.
@@ -155,7 +156,7 @@ class LlamaEngine:
         id_ = f"count-{next(self._numbers)}"
         if isinstance(prompt, str):
             return (await self._ask(Count(id_, prompt=well_formed(prompt)), id_, Counted)).tokens
-        return (await self._ask(Count(id_, _clean(prompt)), id_, Counted)).tokens
+        return (await self._ask(Count(id_, _clean(prompt), template=encodable(template)), id_, Counted)).tokens
 
     async def tokenise(self, text: str) -> list[int]:
         """Token ids of a plain text.
@@ -277,6 +278,7 @@ def _encodable(request: GenerateRequest) -> GenerateRequest:
         request,
         messages=_clean(request.messages),
         prompt=None if request.prompt is None else well_formed(request.prompt),
+        template=encodable(request.template),
         answer_start=well_formed(request.answer_start),
         sampling=msgspec.structs.replace(request.sampling, stop=stop),
     )

@@ -9,10 +9,11 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from llmtui.domain.events import Delta, Failed, Finished, Loaded, LoadProgress, PrefillProgress
+from llmtui.domain.events import Delta, Failed, Finished, Loaded, LoadProgress, Notice, PrefillProgress
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter
 from llmtui.domain.settings import Adapter, Runtime
+from llmtui.domain.templates import NamedTemplate
 from llmtui.engines.base import GenerateRequest
 from llmtui.errors import EngineError
 
@@ -57,6 +58,7 @@ class Count(msgspec.Struct, frozen=True, tag="count"):
     id: str
     messages: tuple[ChatMessage, ...] = ()
     prompt: str | None = None
+    template: NamedTemplate | None = None
 
 
 class Tokenise(msgspec.Struct, frozen=True, tag="tokenise"):
@@ -87,7 +89,7 @@ class TurnReply(msgspec.Struct, frozen=True, tag="turn"):
     """An event of the turn `id`; `Finished` or `Failed` is its last."""
 
     id: str
-    event: PrefillProgress | Delta | Finished | Failed
+    event: PrefillProgress | Delta | Notice | Finished | Failed
 
 
 class Counted(msgspec.Struct, frozen=True, tag="counted"):

@@ -12,6 +12,7 @@ from llmtui.domain.events import Loaded, LoadEvent, LoadProgress, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Server
+from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import estimate_tokens, visible_line
 from llmtui.domain.vocabulary import BPE_MODEL, BpeVocabulary
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
@@ -23,6 +24,7 @@ from llmtui.engines.ollama.connection import Connection
 from llmtui.engines.ollama.describe import described, find_model, open_model
 from llmtui.engines.ollama.vocabulary import vocabulary as told_vocabulary
 from llmtui.engines.ollama.wire import Options, Part, options_of, parameters_of, turn_body, unheeded
+from llmtui.engines.rendering.served import ServedTemplates
 from llmtui.errors import ContextError, EngineError, LlmtuiError
 
 _LOG_LINES = 50
@@ -64,6 +66,7 @@ class OllamaEngine:
         self._closed = False
         self._turns: dict[str, _Turn] = {}
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._templates = ServedTemplates()
 
     @property
     def loaded(self) -> LoadedModel | None:
@@ -120,16 +123,25 @@ class OllamaEngine:
         if not self.alive or self._loaded is None:
             yield failure_of(not_loaded())
             return
+        try:
+            put = await self._templates.put(request)
+        except LlmtuiError as error:
+            yield failure_of(error)
+            return
+        own = self._stops if put.request is request else ()  # they belong to the model's own template
+        request = put.request
         seed = request.sampling.seed
         seed = secrets.randbelow(0x7FFFFFFF) if seed is None else seed
-        options = options_of(request.sampling, seed=seed, context=self._context, stops=self._stops)
+        options = options_of(request.sampling, seed=seed, context=self._context, stops=own)
         account = Account(request.sampling, seed, options, self._loaded.context_size, fresh=self._fresh)
         turn = self._turns[request.id] = _Turn(account)
         turn.begin(self._run(request, turn, options))
         try:
+            for remark in put.remarks:
+                yield remark
             async with contextlib.aclosing(turn.until_end()) as events:
                 async for event in events:
-                    yield event
+                    yield put.stamped(event)
         finally:
             self._turns.pop(request.id, None)
             await turn.settle()
@@ -139,13 +151,13 @@ class OllamaEngine:
         if turn := self._turns.get(request_id):
             turn.end(turn.account.finished(time.perf_counter_ns(), "cancelled"))
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str) -> int:
+    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
         """Ollama has no route that counts.
 
         Raises:
             EngineError: always.
         """
-        del prompt
+        del prompt, template
         raise self._uncounted()
 
     async def tokenise(self, text: str) -> list[int]:
@@ -188,6 +200,7 @@ class OllamaEngine:
             await turn.settle()
         if self._connection is not None:
             await self._connection.close()
+        await self._templates.close()
 
     def _load_body(self, model: str) -> dict[str, object]:
         body: dict[str, object] = {"model": model, "stream": False}

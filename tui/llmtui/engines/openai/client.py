@@ -14,6 +14,7 @@ from llmtui.domain.events import Loaded, LoadEvent, LoadProgress, Notice, TurnEv
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Server
+from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import estimate_tokens, visible_line, well_formed
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
 from llmtui.engines.http.access import Patience
@@ -25,6 +26,7 @@ from llmtui.engines.openai.discovery import describe, explain_missing, find_mode
 from llmtui.engines.openai.facts import LLAMA_SERVER, VLLM, Rendered, Tokenised
 from llmtui.engines.openai.sse import AnswerParser
 from llmtui.engines.openai.wire import Chunk, chat_messages, turn_body, unheeded
+from llmtui.engines.rendering.served import ServedTemplates
 from llmtui.errors import EngineError, LlmtuiError
 
 _DONE = b"[DONE]"
@@ -58,6 +60,7 @@ class OpenAIEngine:
         self._closed = False
         self._turns: dict[str, _Turn] = {}
         self._log: deque[str] = deque(maxlen=_LOG_LINES)
+        self._templates = ServedTemplates()
 
     @property
     def loaded(self) -> LoadedModel | None:
@@ -98,6 +101,7 @@ class OpenAIEngine:
         self._check_open()
         name = self._name if self._model else full_name(self._name, offer.id)
         self._model, self._loaded = offer.id, loaded_model(connection, found, name)
+        self._templates.eos_text = found.eos_text
         if found.served_by == LLAMA_SERVER and offer.loaded is None:  # it has this one model and names it in answers
             self._names = (self._model, *offer.aliases)
         yield Loaded(self._loaded)
@@ -107,15 +111,23 @@ class OpenAIEngine:
         if not self.alive or self._loaded is None:
             yield failure_of(not_loaded())
             return
+        try:
+            put = await self._templates.put(request)
+        except LlmtuiError as error:
+            yield failure_of(error)
+            return
+        request = put.request
         seed = request.sampling.seed
         seed = secrets.randbelow(0x7FFFFFFF) if seed is None else seed
         turn = _Turn(Account(request.sampling, seed, self._loaded.context_size), self._names)
         self._turns[request.id] = turn
         turn.begin(self._run(request, turn, seed))
         try:
+            for remark in put.remarks:
+                yield remark
             async with contextlib.aclosing(turn.until_end()) as events:
                 async for event in events:
-                    yield event
+                    yield put.stamped(event)
         finally:
             self._turns.pop(request.id, None)
             await turn.settle()
@@ -125,13 +137,15 @@ class OpenAIEngine:
         if turn := self._turns.get(request_id):
             turn.end(turn.account.finished(time.perf_counter_ns(), "cancelled"))
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str) -> int:
+    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
         """Tokens of the rendered conversation, or of a text as it is, as the server counts them.
 
         Raises:
+            TemplateError: the template cannot render it.
             EngineError: this server does not count, or is gone.
         """
         connection, kind = self._counting()
+        prompt = await self._templates.text(prompt, template)
         if isinstance(prompt, str):
             return len(await self._tokens(connection, kind, prompt, add_special=True))
         chat = chat_messages(prompt)
@@ -170,6 +184,7 @@ class OpenAIEngine:
             await turn.settle()
         if self._connection is not None:
             await self._connection.close()
+        await self._templates.close()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -67,6 +67,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
         served_by: kind of server, or its address.
         build: the server's version; empty where it does not say.
         template: text of the chat template.
+        eos_text: the end token as it is written; empty where it does not say.
         slots: answers it writes at once.
     """
 
@@ -74,6 +75,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     served_by: str
     build: str = ""
     template: str | None = None
+    eos_text: str = ""
     slots: int | None = None
 
 
@@ -145,6 +147,7 @@ async def describe(connection: Connection, offer: Offer, *, may_load: bool) -> D
         served_by=kind or urlsplit(connection.api).netloc,
         build=build or "",
         template=(props.chat_template or None) if props else None,
+        eos_text=(props.eos_token or "") if props else "",
         slots=_positive(props.total_slots) if props else None,
     )
 

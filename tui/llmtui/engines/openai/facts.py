@@ -79,6 +79,7 @@ class Props(msgspec.Struct):
 
     default_generation_settings: PropsSettings = msgspec.field(default_factory=PropsSettings)
     chat_template: str | None = None
+    eos_token: str | None = None
     build_info: str | None = None
     model_ftype: str | None = None
     total_slots: int | None = None

@@ -11,10 +11,10 @@ import threading
 import traceback
 
 from llmtui.engines.base import failure_of
+from llmtui.engines.lifeline import die_with_parent
 from llmtui.engines.llama.wire import LoadReply
-from llmtui.engines.llama.worker.lifeline import die_with_parent
 from llmtui.engines.llama.worker.outbox import Outbox
-from llmtui.engines.llama.worker.templates import Renderer
+from llmtui.engines.rendering.renderer import Renderer
 from llmtui.errors import EngineError, LlmtuiError
 
 DEAD_THREAD = 4

@@ -7,15 +7,16 @@ from queue import SimpleQueue
 import msgspec
 
 from llmtui.domain.messages import ChatMessage
-from llmtui.engines.base import GenerateRequest, failure_of, prompt_too_long
+from llmtui.domain.templates import NamedTemplate
+from llmtui.engines.base import GenerateRequest, failure_of, prompt_too_long, template_notice
 from llmtui.engines.llama.wire import Count, Counted, Refused, SetAdapters, Tokenise, Tokens, TurnReply
 from llmtui.engines.llama.worker.grammar import grammar_for
 from llmtui.engines.llama.worker.outbox import Outbox
 from llmtui.engines.llama.worker.passages import Passage, Passages
 from llmtui.engines.llama.worker.slots import Prepared
-from llmtui.engines.llama.worker.templates import ChatTemplate, Renderer
 from llmtui.engines.llama.worker.tickets import Ticket, Tickets
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
+from llmtui.engines.rendering.renderer import Rendered, Renderer
 from llmtui.errors import EngineError, LlmtuiError, TemplateError
 
 LONG_TEXT_BYTES = 128 * 1024
@@ -32,6 +33,7 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     passage: Passage
     rendered_sha256: str
     bos_count: int
+    note: str | None = None
 
 
 class Clerk:
@@ -47,7 +49,7 @@ class Clerk:
     def __init__(
         self,
         *,
-        template: ChatTemplate,
+        template: NamedTemplate,
         renderer: Renderer,
         vocabulary: Vocabulary,
         context_size: int,
@@ -66,13 +68,14 @@ class Clerk:
         self._passages = passages
         self._tickets = tickets
         self._outbox = outbox
+        self._noted: str | None = None
 
     def run(self, inbox: SimpleQueue[Paper]) -> None:
         """Work through the inbox for ever."""
         while True:
             match inbox.get():
-                case Count(id=id_, messages=messages, prompt=text):
-                    self._count(id_, messages if text is None else text)
+                case Count() as asked:
+                    self._count(asked)
                 case Tokenise(id=id_, text=plain):
                     ids = self._vocabulary.tokenise(plain, add_special=False)
                     self._outbox.send(Tokens(id_, ids.tolist()))
@@ -81,49 +84,66 @@ class Clerk:
                 case (request, ticket):
                     self._prepare(request, ticket)
 
-    def _count(self, id_: str, asked: Sequence[ChatMessage] | str) -> None:
+    def _count(self, asked: Count) -> None:
         try:
-            self._outbox.send(Counted(id_, len(self._prompt(asked).passage.tokens)))
+            prompt = self._prompt(asked.messages if asked.prompt is None else asked.prompt, asked.template)
+            self._outbox.send(Counted(asked.id, len(prompt.passage.tokens)))
         except LlmtuiError as error:
-            self._outbox.send(Refused(id_, failure_of(error)))
+            self._outbox.send(Refused(asked.id, failure_of(error)))
 
     def _prepare(self, request: GenerateRequest, ticket: Ticket) -> None:
+        template = request.template or self._template
         try:
             if not 0 <= request.slot < self._slots:
                 raise _no_such_slot(request.slot, self._slots)
-            prompt = self._prompt(request.asked, request.answer_start)
+            prompt = self._prompt(request.asked, template, request.answer_start)
             self._check_length(len(prompt.passage.tokens), raw=request.prompt is not None)
             grammar = grammar_for(request.sampling, self._vocabulary)
         except LlmtuiError as error:
             self._tickets.close(ticket)
             self._outbox.send(TurnReply(request.id, failure_of(error)))
             return
+        self._remark(request.id, prompt.note)
         self._loop_inbox.put(
             Prepared(
                 request,
                 ticket,
                 prompt.passage,
-                stops=request.sampling.stop + (self._template.stops if request.prompt is None else ()),
+                stops=request.sampling.stop + (template.stops if request.prompt is None else ()),
                 rendered_sha256=prompt.rendered_sha256,
                 bos_count=prompt.bos_count,
+                template_note=prompt.note,
                 grammar=grammar,
             )
         )
 
-    def _prompt(self, asked: Sequence[ChatMessage] | str, answer_start: str = "") -> Prompt:
+    def _remark(self, request_id: str, note: str | None) -> None:
+        """Tell of a conversation that was changed for its template; not again while that stays so."""
+        if note is not None and note != self._noted:
+            self._outbox.send(TurnReply(request_id, template_notice(note)))
+        self._noted = note
+
+    def _prompt(
+        self, asked: Sequence[ChatMessage] | str, template: NamedTemplate | None, answer_start: str = ""
+    ) -> Prompt:
         """Tokens of a conversation or text. A begin token that is written at the head is not put there again."""
-        text = asked if isinstance(asked, str) else self._renderer.render(self._template, self._vocabulary, asked)
-        text += answer_start
-        bos_text = self._vocabulary.bos_text
-        printed = bool(bos_text) and text.startswith(bos_text)
+        vocabulary = self._vocabulary
+        if isinstance(asked, str):
+            rendered = Rendered(asked)
+        else:
+            rendered = self._renderer.render(
+                template or self._template, asked, bos_text=vocabulary.bos_text, eos_text=vocabulary.eos_text
+            )
+        text = rendered.text + answer_start
+        printed = bool(vocabulary.bos_text) and text.startswith(vocabulary.bos_text)
         self._check_text(text)
-        passage = self._passages.tokenise(text, self._vocabulary, add_special=not printed)
+        passage = self._passages.tokenise(text, vocabulary, add_special=not printed)
         tokens = passage.tokens
         count = 0
-        while count < len(tokens) and tokens[count] == self._vocabulary.bos:
+        while count < len(tokens) and tokens[count] == vocabulary.bos:
             count += 1
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return Prompt(passage=passage, rendered_sha256=digest, bos_count=count)
+        return Prompt(passage=passage, rendered_sha256=digest, bos_count=count, note=rendered.note)
 
     def _check_text(self, text: str) -> None:
         """Refuse a text far beyond the context without tokenising all of it.
@@ -148,9 +168,9 @@ class Clerk:
             )
         if tokens == 0:
             raise TemplateError(
-                "The model's chat template rendered nothing",
+                "The chat template rendered nothing",
                 cause="the prompt has no tokens",
-                remedy="Choose another model, or a file of this model with a working template.",
+                remedy="Choose another template, or a file of this model with a working one: llmtui templates list",
             )
         if tokens >= self._context_size:
             raise prompt_too_long(tokens, self._context_size)

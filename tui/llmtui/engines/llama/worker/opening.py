@@ -10,6 +10,7 @@ import msgspec
 
 from llmtui.domain.events import LoadProgress
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import visible_line
 from llmtui.engines.llama.wire import Load, LoadReply
 from llmtui.engines.llama.worker import facts as file_facts
@@ -21,8 +22,8 @@ from llmtui.engines.llama.worker.fitting import check_memory, check_weights
 from llmtui.engines.llama.worker.loading import OpenModel
 from llmtui.engines.llama.worker.logs import LogCapture
 from llmtui.engines.llama.worker.outbox import Outbox
-from llmtui.engines.llama.worker.templates import ChatTemplate, choose_template
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
+from llmtui.engines.rendering.choice import choose_template
 from llmtui.errors import ModelError
 
 PROGRESS_SECONDS = 0.05
@@ -34,7 +35,7 @@ class Opened(msgspec.Struct, kw_only=True, eq=False):
 
     model: OpenModel
     vocabulary: Vocabulary
-    template: ChatTemplate
+    template: NamedTemplate
     adapters: Adapters
 
 
@@ -65,7 +66,9 @@ def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
         adapters.attach(load.runtime.adapters)
         vocabulary = Vocabulary(pointer)
         own = llama.llama_model_chat_template(pointer, None)
-        template = choose_template(own.decode("utf-8", "replace") if own else None, vocabulary)
+        template = choose_template(
+            own.decode("utf-8", "replace") if own else None, lambda text: vocabulary.special(text) is not None
+        )
         load_s = time.perf_counter() - started
         opened = Opened(model=model, vocabulary=vocabulary, template=template, adapters=adapters)
         described = _describe(load, opened, known, logs)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 import msgspec
 
+from llmtui.engines.lifeline import die_with_parent
 from llmtui.engines.llama.quantising import Conversion, Converted, Fallback, Job, Report, TensorBegun, Trial, TypeTried
 from llmtui.engines.llama.worker import machine
 from llmtui.engines.llama.worker.bindings import llama
-from llmtui.engines.llama.worker.lifeline import die_with_parent
 
 _LEVEL_ERROR = 4
 _LEVEL_CONTINUED = 5

@@ -25,8 +25,8 @@ from llmtui.engines.llama.worker.machine import available_memory
 from llmtui.engines.llama.worker.opening import open_model
 from llmtui.engines.llama.worker.outbox import Outbox
 from llmtui.engines.llama.worker.shelf import Shelf, shelf_bytes
-from llmtui.engines.llama.worker.templates import Renderer
 from llmtui.engines.llama.worker.tickets import Tickets
+from llmtui.engines.rendering.renderer import Renderer
 from llmtui.errors import EngineError, LlmtuiError
 
 READ_BYTES = 1 << 16

@@ -24,10 +24,21 @@ class Prepared:
         stops: the request's and the template's.
         rendered_sha256: of the rendered prompt.
         bos_count: begin tokens at its head.
+        template_note: how the conversation was changed for its template.
         grammar: that the answer follows.
     """
 
-    __slots__ = ("bos_count", "grammar", "passage", "prompt", "rendered_sha256", "request", "stops", "ticket")
+    __slots__ = (
+        "bos_count",
+        "grammar",
+        "passage",
+        "prompt",
+        "rendered_sha256",
+        "request",
+        "stops",
+        "template_note",
+        "ticket",
+    )
 
     def __init__(
         self,
@@ -38,6 +49,7 @@ class Prepared:
         stops: tuple[str, ...],
         rendered_sha256: str,
         bos_count: int,
+        template_note: str | None = None,
         grammar: Grammar | None = None,
     ) -> None:
         self.grammar = grammar
@@ -48,6 +60,7 @@ class Prepared:
         self.stops = stops
         self.rendered_sha256 = rendered_sha256
         self.bos_count = bos_count
+        self.template_note = template_note
 
 
 class Job:
@@ -126,6 +139,7 @@ class Job:
             cache_miss_at=self.cache_miss_at,
             rendered_sha256=self.prepared.rendered_sha256,
             bos_count=self.prepared.bos_count,
+            template_note=self.prepared.template_note,
             seed=self.sampler.seed,
             adapters=self.adapters,
         )

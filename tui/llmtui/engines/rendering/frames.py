@@ -1,4 +1,4 @@
-"""What worker and renderer say to each other: four bytes of length, big-endian, then msgpack."""
+"""What the program and the process that renders say to each other: four bytes of length, big-endian, then msgpack."""
 
 import struct
 
@@ -19,7 +19,8 @@ class RenderRequest(msgspec.Struct, frozen=True):
 
 
 class RenderReply(msgspec.Struct, frozen=True):
-    """The rendered text, or what went wrong in one line."""
+    """The rendered text, or what went wrong in one line; `refused` when it was the template that raised."""
 
     text: str | None = None
     problem: str | None = None
+    refused: bool = False

@@ -1,10 +1,10 @@
-"""The renderer: a small process of the worker that runs chat templates and nothing else.
+"""A small process that runs chat templates and nothing else.
 
 A template is a stranger's program. The sandbox keeps it from Python's objects, but not from running for ever or from
 `'a' * 10**10`, and such an operation cannot be interrupted from inside the process. So it runs here, with an address
-space of its own size and without the model; the worker kills it when its time is over and starts another one.
+space of its own size and without the model; `Renderer` kills it when its time is over and starts another one.
 
-Its frames, on standard input and output, are those of `render_frames.py`.
+Its frames, on standard input and output, are those of `frames.py`.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from jinja2 import Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from llmtui.domain.text import well_formed
-from llmtui.engines.llama.worker.lifeline import die_with_parent
-from llmtui.engines.llama.worker.render_frames import LENGTH, OUTPUT_CHARACTERS, RenderReply, RenderRequest
+from llmtui.engines.lifeline import die_with_parent
+from llmtui.engines.rendering.frames import LENGTH, OUTPUT_CHARACTERS, RenderReply, RenderRequest
 
 MEMORY_BYTES = 512 * 1024 * 1024
 """Of address space: the interpreter takes some 60 MB of it, a long conversation a few more."""
@@ -71,7 +71,7 @@ def render(compile_: Callable[[str], Template], request: RenderRequest) -> Rende
     except RecursionError:
         return RenderReply(problem="it recurses too deeply")
     except Exception as error:  # noqa: BLE001 (a stranger's program may raise anything)
-        return RenderReply(problem=str(error)[:500] or type(error).__name__)
+        return RenderReply(problem=str(error)[:500] or type(error).__name__, refused=True)
     if len(text) > OUTPUT_CHARACTERS:
         return RenderReply(problem=f"it renders {len(text):,} characters")
     return RenderReply(text=well_formed(text))

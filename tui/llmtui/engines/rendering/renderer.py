@@ -1,7 +1,6 @@
-"""Chat templates as the worker uses them: which one, and rendered under limits."""
+"""Renders conversations through chat templates, under limits."""
 
 import contextlib
-import hashlib
 import os
 import select
 import subprocess
@@ -9,74 +8,36 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import visible_line
-from llmtui.engines.llama.worker.render_frames import LENGTH, OUTPUT_CHARACTERS, RenderReply, RenderRequest
+from llmtui.engines.rendering.adapting import adaptations, lost_system
+from llmtui.engines.rendering.frames import LENGTH, OUTPUT_CHARACTERS, RenderReply, RenderRequest
 from llmtui.errors import ContextError, TemplateError
-
-if TYPE_CHECKING:
-    # The template process is started before llama.cpp's library is loaded.
-    from llmtui.engines.llama.worker.vocabulary import Vocabulary
 
 RENDER_SECONDS = 2.0
 START_SECONDS = 30.0
-
-CHATML = (
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
-    "{% endfor %}"
-    "{{ '<|im_start|>assistant\n' }}"
-)
-DIALOGUE = (
-    "{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ message['content'] + '\n\n' }}"
-    "{% elif message['role'] == 'user' %}{{ 'User: ' + message['content'] + '\n' }}"
-    "{% else %}{{ 'Assistant: ' + message['content'] + '\n' }}{% endif %}"
-    "{% endfor %}"
-    "{{ 'Assistant:' }}"
-)
+OWN = "model"
+"""Source of a template that came with the model."""
 
 
-class ChatTemplate(msgspec.Struct, frozen=True, kw_only=True):
-    """A template, where it comes from, and the strings that end an answer besides the end tokens.
+class Rendered(msgspec.Struct, frozen=True):
+    """The prompt for a conversation.
 
     Attributes:
-        source: `model`, or `fallback: …` with the reason.
+        text: with the head of the answer to come.
+        note: how the conversation was changed so that the template takes it; None when it was not.
     """
 
     text: str
-    source: str
-    stops: tuple[str, ...] = ()
-
-    @property
-    def sha256(self) -> str:
-        """Of the template's UTF-8 bytes."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
-def choose_template(own: str | None, vocabulary: "Vocabulary") -> ChatTemplate:
-    """The model's own template; without one ChatML if the vocabulary has its tokens, else a plain dialogue."""
-    if own and own.strip():
-        return ChatTemplate(text=own, source="model")
-    if vocabulary.special("<|im_start|>") is not None:
-        return ChatTemplate(
-            text=CHATML,
-            source="fallback: ChatML, because the file has no chat template but the tokens of this one",
-            stops=("<|im_end|>",),
-        )
-    return ChatTemplate(
-        text=DIALOGUE,
-        source="fallback: a plain dialogue, because the file has no chat template",
-        stops=("\nUser:",),
-    )
+    note: str | None = None
 
 
 class Renderer:
-    """Renders with the process of `renderer.py`; one caller at a time.
+    """Renders with the process of `process.py`; one caller at a time.
 
     The process is started at once, so that its imports are done when the first conversation comes.
     """
@@ -88,30 +49,52 @@ class Renderer:
         with contextlib.suppress(TemplateError):
             self._start()
 
-    def render(self, template: ChatTemplate, vocabulary: "Vocabulary", messages: Sequence[ChatMessage]) -> str:
-        """The prompt for a conversation, with the head of the answer to come.
+    def render(
+        self, template: NamedTemplate, messages: Sequence[ChatMessage], *, bos_text: str, eos_text: str
+    ) -> Rendered:
+        """The prompt for a conversation.
+
+        What a template refuses, or leaves out, is put so that it takes it: see `adapting`.
+
+        Args:
+            template: to render with.
+            messages: the conversation.
+            bos_text: what the template writes for the vocabulary's begin token.
+            eos_text: likewise for its end token.
 
         Raises:
             TemplateError: the template raised, took longer than `RENDER_SECONDS`, or needed too much memory; or its
                 process cannot be started.
             ContextError: that happened because the conversation itself is longer than any context.
         """
-        request = RenderRequest(
-            template.text,
-            [{"role": message.role, "content": message.content} for message in messages],
-            vocabulary.bos_text,
-            vocabulary.eos_text,
-        )
         with self._lock:
-            if self._process is None:
-                self._start()
-            reply = self._ask(request)
-        if reply.text is None:
-            characters = sum(len(message.content) for message in messages)
-            if characters > OUTPUT_CHARACTERS:
-                raise _too_long(characters)
-            raise _template_error(reply.problem or "it broke off", messages)
-        return reply.text
+            reply = self._attempt(template, messages, bos_text, eos_text)
+            if reply.text is not None and not lost_system(messages, reply.text):
+                return Rendered(reply.text)
+            if reply.text is not None or reply.refused:
+                for changed, note in adaptations(messages):
+                    again = self._attempt(template, changed, bos_text, eos_text)
+                    if again.text is not None and not lost_system(messages, again.text):
+                        return Rendered(again.text, note)
+        if reply.text is not None:
+            return Rendered(reply.text)
+        characters = sum(len(message.content) for message in messages)
+        if characters > OUTPUT_CHARACTERS:
+            raise _too_long(characters)
+        raise _template_error(template, reply.problem or "it broke off", messages)
+
+    def close(self) -> None:
+        """End the process; the next rendering starts another one."""
+        with self._lock:
+            self._end()
+
+    def _attempt(
+        self, template: NamedTemplate, messages: Sequence[ChatMessage], bos_text: str, eos_text: str
+    ) -> RenderReply:
+        if self._process is None:
+            self._start()
+        chat = [{"role": message.role, "content": message.content} for message in messages]
+        return self._ask(RenderRequest(template.text, chat, bos_text, eos_text))
 
     def _ask(self, request: RenderRequest) -> RenderReply:
         try:
@@ -154,20 +137,23 @@ class Renderer:
             view = view[os.write(descriptor, view[: select.PIPE_BUF]) :]
 
     def _restart(self) -> None:
+        self._end()
+        # Where that fails now, the next rendering tries again and tells.
+        with contextlib.suppress(TemplateError):
+            self._start()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.communicate()
         self._process = None
-        # Where that fails now, the next rendering tries again and tells.
-        with contextlib.suppress(TemplateError):
-            self._start()
 
     def _start(self) -> None:
         self._ready = False
         try:
             self._process = subprocess.Popen(
                 # -P: a file named like a module in the user's folder must not be imported.
-                [sys.executable, "-P", "-m", "llmtui.engines.llama.worker.renderer"],
+                [sys.executable, "-P", "-m", "llmtui.engines.rendering.process"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -197,10 +183,10 @@ def _too_long(characters: int) -> ContextError:
     )
 
 
-def _template_error(problem: str, messages: Sequence[ChatMessage]) -> TemplateError:
-    remedy = "Choose another model, or a file of this model with a working template."
+def _template_error(template: NamedTemplate, problem: str, messages: Sequence[ChatMessage]) -> TemplateError:
+    own = template.source == OWN
+    remedy = "Choose another template, or a file of this model with a working one: llmtui templates list"
     if any(message.role == "system" for message in messages) and "system" in problem.lower():
-        remedy = "Remove the system prompt: this model's template does not take one."
-    return TemplateError(
-        "The model's chat template cannot render this conversation", cause=visible_line(problem), remedy=remedy
-    )
+        remedy = "Remove the system prompt: this template does not take one."
+    whose = "model's chat template" if own else f"chat template {visible_line(template.name)}"
+    return TemplateError(f"The {whose} cannot render this conversation", cause=visible_line(problem), remedy=remedy)
