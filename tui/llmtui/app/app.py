@@ -49,6 +49,7 @@ class LlmtuiApp(App[None], inherit_bindings=False):
     TITLE = "llmtui"
     CSS = """
     CommandPalette SearchIcon { display: none; }
+    ToastRack { margin-bottom: 4; }
     Toast { padding: 0 1; width: auto; max-width: 60; }
     CommandPalette CommandList { scrollbar-size-vertical: 1; }
     """

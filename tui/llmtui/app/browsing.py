@@ -65,9 +65,11 @@ class Browser:
             self._changed()
 
     def shown(self, entry_ids: Collection[str]) -> None:
-        """Other entries are on the screen: the mark goes with its message."""
+        """Other entries are on the screen: the mark and the edit go with their message."""
         if self._marked is not None and self._marked not in entry_ids:
             self.end()
+        if self._edited is not None and self.edited is None:
+            self.give_up_edit()
 
     def run(self, key: str) -> bool:
         """Do what a key stands for; False when it stands for nothing here."""
@@ -91,21 +93,22 @@ class Browser:
         except UsageError as error:
             self._view.say(str(error))
 
-    def save_edit(self, text: str) -> None:
-        """Take the changed text as a new version; a question is asked again with it."""
+    def save_edit(self, text: str) -> bool:
+        """Take the changed text as a new version; a question is asked again with it. False where that cannot be."""
         thread, message_id = self._thread, self._edited
-        self._edited = None
         if thread is None or message_id is None:
-            return
+            return False
         try:
             fresh = thread.edit(message_id, text)
         except UsageError as error:
             self._view.say(str(error))
-            return
+            return False
+        self._edited = None
         self._controller.show_conversation()
         if fresh.role == "user":
             self._controller.resend()
         self._changed()
+        return True
 
     def give_up_edit(self) -> None:
         """Leave the message as it is."""
@@ -132,7 +135,7 @@ class Browser:
 
     def message_again(self, message: Message) -> None:
         """Answer anew: this answer's question, or this question."""
-        thread = self._needed()
+        thread = self._free()
         if message.role == "user":
             thread.end_at(message.id)
             self.end()
@@ -146,7 +149,7 @@ class Browser:
 
     def message_continue(self, message: Message) -> None:
         """Have an answer continued where it ends."""
-        thread = self._needed()
+        thread = self._free()
         if message.role != "assistant":
             raise UsageError("A question is not continued", remedy="Choose an answer")
         if message.id != thread.messages[-1].id:
@@ -202,6 +205,12 @@ class Browser:
         if thread is None:
             raise UsageError("There is no conversation", remedy="Send a question first")
         return thread
+
+    def _free(self) -> "Thread":
+        """The conversation, when the model can answer in it now."""
+        if self._controller.busy:
+            raise UsageError("The model is busy", remedy="Stop it first, or wait")
+        return self._needed()
 
     def _step(self, message: Message, by: int) -> None:
         ids = [each.id for each in self._needed().messages]

@@ -94,7 +94,7 @@ def editing(message: "Message", controller: "ChatController") -> Content:
     """That the input line holds a message's text, and how to leave."""
     what = "your question" if message.role == "user" else "this answer"
     return Content.styled(
-        f"editing {what} · Enter keeps it as a new version · {controller.key('stop')} leaves", "$warning"
+        f"editing {what} · {controller.key('stop')} leaves · Enter keeps it as a new version", "$warning"
     )
 
 

@@ -95,6 +95,11 @@ class ChatController:
         return self.services.host.alive
 
     @property
+    def busy(self) -> bool:
+        """Whether a question that stands in the conversation cannot be answered now."""
+        return self.session is None or self.running or (self.loading is not None and not self.answers)
+
+    @property
     def loading(self) -> Loading | None:
         """The load under way."""
         return self._loader.state
@@ -265,7 +270,7 @@ class ChatController:
     def resend(self) -> None:
         """Send the last question again, when it has no answer or one that ended in an error."""
         session = self.session
-        if session is None or self.running or (self.loading is not None and not self.answers):
+        if session is None or self.busy:
             self._view.say("Not now: the model is busy")
             return
         messages = session.unanswered
@@ -285,7 +290,7 @@ class ChatController:
 
     def _again(self, events: "Callable[[ChatSession], AsyncGenerator[TurnEvent]]", otherwise: str) -> None:
         session = self.session
-        if session is None or self.running or (self.loading is not None and not self.answers):
+        if session is None or self.busy:
             self._view.say("Not now: the model is busy")
         elif not session.messages or session.messages[-1].role != "assistant":
             self._view.say(otherwise)
@@ -294,8 +299,10 @@ class ChatController:
             self._turns.begin(session, events(session))
 
     def show_conversation(self) -> None:
-        """Put the conversation as it now is onto the screen."""
+        """Put the conversation as it now is onto the screen, with the question that waits behind it."""
         self._conversation.show(self.model)
+        if self.pending is not None and self._pending_shown:
+            self._conversation.add_question(self.pending)
 
     def _ask(self, text: str, *, shown: bool = False) -> None:
         session = self.session

@@ -159,8 +159,11 @@ class ChatScreen(OperationsBehind, SwitchingScreen):
         self._count_later(self._draft)
 
     def give_back(self, text: str) -> None:
-        """Put text that could not be sent before what is being typed."""
-        self._composer.set_draft("\n".join(part for part in (text, self._composer.draft) if part))
+        """Put text that could not be sent before what is being typed; behind an edit, for when that ends."""
+        if self._editing is not None:
+            self._own_draft = "\n".join(part for part in (text, self._own_draft) if part)
+        else:
+            self._composer.set_draft("\n".join(part for part in (text, self._composer.draft) if part))
 
     def recall(self, questions: Sequence[str]) -> None:
         """What was asked before, for the input line's history."""
@@ -242,7 +245,8 @@ class ChatScreen(OperationsBehind, SwitchingScreen):
     def _submitted(self, message: Composer.Submitted) -> None:
         self._count_later("")
         if self._browser.edited is not None:
-            self._browser.save_edit(message.text)
+            if not self._browser.save_edit(message.text):
+                self._composer.set_draft(message.text)
         else:
             self.controller.submit(message.text)
 

@@ -27,7 +27,7 @@ class MessageScreen(Screen[None]):
     _transcript: TranscriptView
     _composer: Composer
     _own_draft = ""
-    _editing = False
+    _editing: str | None = None
 
     def say(self, text: str) -> None:
         """Show a short remark."""
@@ -54,12 +54,13 @@ class MessageScreen(Screen[None]):
             self.set_focus(None)
         else:
             self.set_focus(self._composer)
-        if edited is not None and not self._editing:
-            self._own_draft = self._composer.draft
+        if edited is not None and edited.id != self._editing:
+            if self._editing is None:
+                self._own_draft = self._composer.draft
             self._composer.set_draft(edited.content)
-        elif edited is None and self._editing:
+        elif edited is None and self._editing is not None:
             self._composer.set_draft(self._own_draft)
-        self._editing = edited is not None
+        self._editing = edited.id if edited is not None else None
         self.messages_changed()
 
     def action_browse_messages(self) -> None:

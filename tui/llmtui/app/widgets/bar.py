@@ -10,6 +10,9 @@ from textual.widget import Widget
 
 from llmtui.app.actions import Action
 
+LEAST_LEFT = 20
+"""Columns of the rule's left part that say enough, when it must be cut."""
+
 
 class Bar(Widget):
     """One line with a left and a right part; the left one is cut when both do not fit."""
@@ -59,13 +62,17 @@ class Rule(Bar):
         self.refresh()
 
     def render(self) -> Content:
-        """A rule; the left part goes when both do not fit."""
+        """A rule; the left part is cut when both do not fit, and goes when little of it would be left."""
         width = self.content_size.width
         if self._remark:
             said = self._set_in(self._remark.truncate(max(1, width - 5), ellipsis=True), width)
             return Content.assemble(said, ("─" * max(0, width - said.cell_length), "$border"))
         right = self._set_in(self._right, width)
-        left = self._set_in(self._left, width - right.cell_length - 1)
+        left = self._left
+        room = width - right.cell_length - 1
+        if left.cell_length + 4 > room >= LEAST_LEFT + 4:
+            left = left.truncate(room - 4, ellipsis=True)
+        left = self._set_in(left, room)
         rule = "─" * max(0, width - left.cell_length - right.cell_length)
         return Content.assemble(left, (rule, "$border"), right)
 
