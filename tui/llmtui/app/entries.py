@@ -43,7 +43,13 @@ def message_entry(message: Message, turn: "Turn | None" = None, tree: MessageTre
         return Entry(message.id, "user", f"you{mark}", message.content, None)
     footer = turn.summary if turn else _ENDINGS.get(message.finish_reason or "")
     text = with_thoughts(message.reasoning, message.content)
-    return Entry(message.id, "assistant", f"{fmt.name(message.model or 'model')}{mark}", text, footer)
+    return Entry(message.id, "assistant", f"{_speaker(message)}{mark}", text, footer)
+
+
+def _speaker(message: Message) -> str:
+    """Who answers: the character with its model, or the model."""
+    names = [name for name in (message.speaker, message.model) if name]
+    return fmt.name(" · ".join(names) if names else "model")
 
 
 def with_thoughts(thoughts: str | None, answer: str) -> str:

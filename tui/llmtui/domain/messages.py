@@ -28,6 +28,7 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         error: what went wrong, when the answer ended in an error.
         edited_from: the version that the user changed into this one; None when it is as it was written.
         reasoning: what the model thought before it answered, where the engine told it apart; never sent back.
+        speaker: the character that says it, in the modes with a persona; None where the model speaks for itself.
         notices: what the user was told of the turn, e.g. that the prompt was truncated.
     """
 
@@ -41,4 +42,5 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     error: str | None = None
     edited_from: str | None = None
     reasoning: str | None = None
+    speaker: str | None = None
     notices: tuple[str, ...] = ()

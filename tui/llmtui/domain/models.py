@@ -155,6 +155,8 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
         defaults: what its publisher set, where the engine tells.
         recurrent: the state has a fixed size, so no prefix of it can be cut.
         adapters: attached now.
+        infill: texts of the tokens that stand before, between and behind the parts around a gap; None where the
+            vocabulary has none, and for servers, which know their own.
     """
 
     name: str
@@ -181,3 +183,4 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     recurrent: bool = False
     adapters: tuple[AttachedAdapter, ...] = ()
     defaults: ModelDefaults | None = None
+    infill: tuple[str, str, str] | None = None

@@ -27,6 +27,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         system: the publisher's system message, when it was sent.
         options: sampling options as the engine took them, where that differs from `sampling` in name or value.
         bos_count: begin-of-sequence tokens at the head of the prompt; two is a template's mistake.
+        mode: how the conversation was put, see `Profile.mode`.
+        dropped: ids of the conversation's messages that were not sent, oldest first.
     """
 
     model: str
@@ -51,6 +53,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context_granted: int | None = None
     cache_miss_at: int | None = None
     bos_count: int | None = None
+    mode: str | None = None
+    dropped: tuple[str, ...] = ()
 
 
 class ChatRecord(msgspec.Struct, frozen=True, kw_only=True, tag="chat", tag_field="record"):

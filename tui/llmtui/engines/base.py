@@ -46,6 +46,15 @@ def not_loaded() -> EngineError:
     return EngineError("The model is not loaded", cause="it was unloaded", remedy="Load a model.")
 
 
+def no_infill(engine: str) -> UsageError:
+    """The engine cannot have a gap filled."""
+    return UsageError(
+        "This model cannot fill a gap here",
+        cause=f"{engine} takes no text behind the gap",
+        remedy="Run the model's file itself, or use the mode `text`.",
+    )
+
+
 def prompt_too_long(tokens: int, context_size: int, *, at_least: bool = False) -> ContextError:
     """The prompt leaves no room for an answer; both counts are tokens, the first a lower bound if `at_least`."""
     counted = f"at least {tokens:,}" if at_least else f"{tokens:,}"
@@ -70,6 +79,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
         prompt: a text to be continued as it is, without a template; `messages` is empty then. Special tokens written
             in it are recognised, and the begin token is added where the tokenizer adds one.
         template: to put the conversation into instead of the model's own.
+        suffix: what follows the gap behind `prompt`, for servers that put the two together themselves; where the
+            engine tells a model's fill-in-the-middle tokens, they are written into `prompt`.
         sampling: how tokens are drawn.
         answer_start: what the answer begins with: put behind the prompt, so that the model goes on from there. It is
             not part of the events' text.
@@ -80,6 +91,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[ChatMessage, ...] = ()
     prompt: str | None = None
     template: NamedTemplate | None = None
+    suffix: str | None = None
     sampling: Sampling
     answer_start: str = ""
     slot: int = 0
@@ -88,6 +100,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
         """Refuse a request that is both."""
         if self.prompt is not None and self.messages:
             raise ValueError("a request has messages or a prompt, not both")
+        if self.suffix is not None and self.prompt is None:
+            raise ValueError("a suffix follows a prompt")
 
     @property
     def asked(self) -> tuple[ChatMessage, ...] | str:
@@ -126,12 +140,15 @@ class Engine(Protocol):
     async def cancel(self, request_id: str) -> None:
         """Stop a turn; its stream ends with `Finished("cancelled")`. Unknown ids are ignored."""
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
+    async def count_prompt(
+        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+    ) -> int:
         """Tokens of what `generate` would evaluate: of a conversation rendered for an answer, or of a text as it is.
 
         Args:
             prompt: the conversation or text.
             template: to put a conversation into instead of the model's own.
+            answer_start: what the answer is begun with; it counts.
 
         Raises:
             TemplateError, EngineError: it cannot be rendered; the engine is gone.

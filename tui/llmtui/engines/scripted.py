@@ -159,14 +159,16 @@ class ScriptedEngine:
         if stopped := self._running.get(request_id):
             stopped.set()
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
+    async def count_prompt(
+        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+    ) -> int:
         """Words, digits and signs; of a conversation some more a message, and the name of a template.
 
         Raises:
             EngineError: the engine is gone.
         """
         self._check()
-        return len(self._prompt(prompt, template))
+        return len(self._prompt(prompt, template)) + len(self._tokenise(answer_start))
 
     async def tokenise(self, text: str) -> list[int]:
         """A number for every word, digit and sign.

@@ -10,18 +10,22 @@ from typing import Any
 import msgspec
 
 from llmtui.domain.defaults import Settled, settle
+from llmtui.domain.dialogue import greeting_of
 from llmtui.domain.events import Delta, Failed, FinishReason, LoadProgress, PrefillProgress, ReasoningDelta
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, TurnMetrics
 from llmtui.domain.models import LoadedModel, ModelInfo
+from llmtui.domain.profile import Mode, Profile
 from llmtui.domain.settings import Sampling
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import visible_line
 from llmtui.domain.transcript import Manifest
-from llmtui.engines.base import Engine, GenerateRequest, error_of, failure_of
+from llmtui.engines.base import Engine, error_of, failure_of
 from llmtui.errors import EngineError, LlmtuiError, ModelError
-from llmtui.services.conversation import manifest_of
+from llmtui.services.conversation import as_messages
+from llmtui.services.prompting import PERSONA_MODES, Asked, build
+from llmtui.services.sending import manifest_of, request_of
 from llmtui.services.streams import turn_events
 from llmtui.services.wiring import Services
 
@@ -71,6 +75,7 @@ async def ask(
     stop: asyncio.Event,
     own: frozenset[str] | None = None,
     template: NamedTemplate | None = None,
+    profile: Profile | None = None,
 ) -> AnswerReport:
     """Load a model, answer once, unload it.
 
@@ -85,9 +90,11 @@ async def ask(
         own: names of the settings that the user chose, `system` among them; all else may be the publisher's of the
             model. None leaves a publisher's settings out.
         template: to put the conversation into instead of the model's own.
+        profile: how a conversation is put; a text is continued as it is whatever the profile says.
 
     Raises:
-        UsageError: there is no such model. Model and engine errors are part of the report.
+        UsageError: there is no such model, or the profile's mode cannot take this prompt. Model and engine errors are
+            part of the report.
     """
     try:
         try:
@@ -101,9 +108,10 @@ async def ask(
             return _failed(model or services.catalogue.default, error)
         await warming
         settled = settle(sampling, own, loaded.defaults or info.defaults)
-        if settled.system and not isinstance(prompt, str):
-            prompt = (ChatMessage("system", settled.system), *prompt)
-        turn = _Turn(engine, loaded, prompt, settled, template)
+        profile = profile or Profile()
+        raw = isinstance(prompt, str)
+        asked = _asked(prompt, profile, settled.system, loaded, template)
+        turn = _Turn(engine, loaded, asked, "text" if raw else profile.mode, settled)
         await turn.run(on_text, on_progress, stop)
         return await turn.report(services)
     finally:
@@ -113,23 +121,16 @@ async def ask(
 class _Turn:
     """The one turn of `ask`."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        loaded: LoadedModel,
-        prompt: tuple[ChatMessage, ...] | str,
-        settled: Settled,
-        template: NamedTemplate | None,
-    ) -> None:
+    def __init__(self, engine: Engine, loaded: LoadedModel, asked: Asked, mode: Mode, settled: Settled) -> None:
         self._engine = engine
         self._loaded = loaded
-        messages, text = ((), prompt) if isinstance(prompt, str) else (prompt, None)
-        self._request = GenerateRequest(
-            id=uuid.uuid4().hex, messages=messages, prompt=text, template=template, sampling=settled.sampling
-        )
+        self._asked = asked
+        self._mode = mode
+        self._request = request_of(uuid.uuid4().hex, asked, settled.sampling)
         self._settled = settled
         self._fold = TurnFold(time.perf_counter_ns())
         self._gpu_before = GpuReading()
+        self._begun = False
 
     async def run(
         self, on_text: Callable[[str], None], on_progress: Callable[[str], None], stop: asyncio.Event
@@ -145,8 +146,8 @@ class _Turn:
                     if stop.is_set():  # again: the engine may not have known the turn yet when the stop came
                         await self._engine.cancel(self._request.id)
                     match event:
-                        case Delta() if event.text:
-                            on_text(event.text)
+                        case Delta() if text := self._visible(event.text):
+                            on_text(text)
                         case ReasoningDelta():
                             on_progress("the model is thinking")
                         case PrefillProgress() if event.total > event.done:
@@ -155,6 +156,14 @@ class _Turn:
             stopper.cancel()
         if self._fold.failure is not None:
             self._fold.end(time.perf_counter_ns())
+
+    def _visible(self, text: str) -> str:
+        """More of the answer, without the blanks between a name and the first word."""
+        if not self._asked.trimmed or self._begun:
+            return text
+        text = text.lstrip()
+        self._begun = bool(text)
+        return text
 
     async def _cancel_on(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -174,7 +183,7 @@ class _Turn:
             memory_bandwidth=read_machine(services.folders, cpu_name()).memory_bandwidth,
         )
         return AnswerReport(
-            content=self._fold.text,
+            content=self._fold.text.lstrip() if self._asked.trimmed else self._fold.text,
             model=self._loaded.name,
             finish_reason=self._fold.finish_reason or "error",
             metrics=metrics,
@@ -183,13 +192,29 @@ class _Turn:
                 services.host.runtime,
                 self._settled,
                 self._fold,
-                raw=self._request.prompt is not None,
-                template=self._request.template,
+                asked=self._asked,
+                mode=self._mode,
             ),
             error=self._fold.failure,
             reasoning=self._fold.reasoning or None,
             notices=tuple(f"{notice.text}. {notice.remedy}" for notice in self._fold.notices),
         )
+
+
+def _asked(
+    prompt: tuple[ChatMessage, ...] | str,
+    profile: Profile,
+    publishers_system: str | None,
+    loaded: LoadedModel,
+    template: NamedTemplate | None,
+) -> Asked:
+    if isinstance(prompt, str):
+        return Asked(prompt=prompt)
+    own = "\n\n".join(message.content for message in prompt if message.role == "system")
+    said = [message for message in prompt if message.role != "system"]
+    if profile.mode in PERSONA_MODES and profile.character is not None:
+        said.insert(0, ChatMessage("assistant", greeting_of(profile.character)))
+    return build(profile, as_messages(said), system=own or publishers_system, loaded=loaded, template=template)
 
 
 async def _load(services: Services, info: ModelInfo, on_progress: Callable[[str], None]) -> tuple[Engine, LoadedModel]:

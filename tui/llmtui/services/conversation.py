@@ -1,26 +1,20 @@
 """The pure part of a chat: values the front ends see, and what is made of messages before they meet an engine."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Literal
 
 import msgspec
 
-import llmtui
-from llmtui.domain.defaults import Settled
 from llmtui.domain.events import Failed, Finished, Generated, PrefillProgress, TurnEvent
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage, Message
 from llmtui.domain.metrics import TurnMetrics
-from llmtui.domain.models import LoadedModel
-from llmtui.domain.settings import Runtime
-from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.transcript import Manifest
 from llmtui.domain.vocabulary import TokenSource
 
-NO_TEMPLATE = "none: the prompt was sent as it is"
 TurnState = Literal["sending", "prefill", "decode", "stopping"]
 
 
@@ -72,6 +66,7 @@ class RunningTurn:
         saved_characters: of the answer that are on their way to the disk.
         answer_start: what the answer begins with; the model goes on from there.
         instead: the version shown again when nothing comes of this one; None for a question's first answer.
+        trimmed: blanks at the head of what the model writes are no part of the answer.
     """
 
     def __init__(
@@ -87,11 +82,13 @@ class RunningTurn:
         self.state: TurnState = "sending"
         self.last_event: Finished | Failed | None = None
         self.saved_characters = 0
+        self.trimmed = False
 
     @property
     def text(self) -> str:
         """The answer so far."""
-        return self.answer_start + self.fold.text
+        written = self.fold.text
+        return self.answer_start + (written.lstrip() if self.trimmed and not self.answer_start else written)
 
     def is_stopping(self) -> bool:
         """Whether the user stopped it and the engine has not ended it yet."""
@@ -130,6 +127,15 @@ def now_text() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def as_messages(said: Iterable[ChatMessage]) -> tuple[Message, ...]:
+    """A conversation that is not kept, as messages that follow one another."""
+    messages: list[Message] = []
+    for at, each in enumerate(said):
+        parent = messages[-1].id if messages else None
+        messages.append(Message(id=str(at), parent_id=parent, role=each.role, content=each.content, created_at=""))
+    return tuple(messages)
+
+
 def prompt_of(system: str | None, messages: Sequence[Message]) -> tuple[ChatMessage, ...]:
     """A conversation as engines get it.
 
@@ -141,54 +147,3 @@ def prompt_of(system: str | None, messages: Sequence[Message]) -> tuple[ChatMess
     for role, group in groupby(kept, key=lambda message: message.role):
         chat.append(ChatMessage(role=role, content="\n\n".join(message.content for message in group)))
     return tuple(chat)
-
-
-def manifest_of(
-    loaded: LoadedModel,
-    runtime: Runtime,
-    settled: Settled,
-    fold: TurnFold,
-    *,
-    raw: bool = False,
-    template: NamedTemplate | None = None,
-) -> Manifest:
-    """Where an answer came from.
-
-    Args:
-        loaded: the model.
-        runtime: how it was asked to be loaded.
-        settled: how tokens were drawn, and what of it the publisher set.
-        fold: of the turn.
-        raw: a text was continued as it was, without a chat template.
-        template: that was chosen instead of the model's own.
-    """
-    source, sha256 = loaded.template_source, loaded.template_sha256
-    if raw:
-        source, sha256 = NO_TEMPLATE, None
-    elif template is not None:
-        source, sha256 = template.source or template.name, template.sha256
-    timings = fold.timings
-    return Manifest(
-        model=loaded.name,
-        engine=loaded.engine,
-        engine_build=loaded.engine_build,
-        llmtui=llmtui.__version__,
-        model_path=loaded.path,
-        model_fingerprint=loaded.fingerprint,
-        quantisation=loaded.quantisation,
-        adapters=loaded.adapters if timings.adapters is None else timings.adapters,
-        template_source=source,
-        template_sha256=sha256,
-        template_note=timings.template_note,
-        rendered_sha256=timings.rendered_sha256,
-        sampling=settled.sampling,
-        from_model=settled.names,
-        system=settled.system,
-        runtime=runtime,
-        seed=timings.seed,
-        options=timings.options,
-        context_asked=runtime.context,
-        context_granted=loaded.context_size,
-        cache_miss_at=timings.cache_miss_at,
-        bos_count=timings.bos_count,
-    )

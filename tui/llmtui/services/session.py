@@ -7,13 +7,15 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from llmtui.domain.defaults import Settled, settle
+from llmtui.domain.dialogue import greeting_of
 from llmtui.domain.events import Failed, TurnEvent
 from llmtui.domain.messages import Message
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.profile import Profile
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.domain.transcript import EndRecord
-from llmtui.engines.base import Engine
+from llmtui.engines.base import Engine, failure_of
 from llmtui.errors import LlmtuiError, UsageError
 from llmtui.probes.machine import cpu_name
 from llmtui.services.conversation import (
@@ -24,11 +26,11 @@ from llmtui.services.conversation import (
     is_refused,
     new_id,
     now_text,
-    prompt_of,
 )
 from llmtui.services.draft import DraftCounter
 from llmtui.services.host import ModelHost
 from llmtui.services.journal import Journal
+from llmtui.services.prompting import Asked, build, speaker_of
 from llmtui.services.thread import Thread, file_name
 from llmtui.services.turn_runner import TurnRunner, TurnSetting
 from llmtui.store.machine import read_machine
@@ -48,6 +50,7 @@ class ChatSession:
         sampling: for the turns to come; may be replaced between turns.
         own: names of the settings that the user chose, `system` among them; all else may be the publisher's of a
             model. None leaves a publisher's settings out.
+        profile: how the turns to come are put; replace it with `use`.
         thread: the messages, and what the user changes in them.
         damaged: lines of a reopened file that could not be read.
     """
@@ -63,6 +66,7 @@ class ChatSession:
     ) -> None:
         self.sampling = sampling
         self.own: frozenset[str] | None = None
+        self.profile = Profile()
         self.thread = thread
         self.damaged = 0
         self._host = host
@@ -161,6 +165,13 @@ class ChatSession:
     def save_problem(self) -> str | None:
         """Why the chat is not on disk; None when it is. The chat goes on meanwhile."""
         return self._journal.problem
+
+    def use(self, profile: Profile) -> None:
+        """Put the turns to come as a profile says; its character's greeting opens a chat that is empty yet."""
+        self.profile = profile
+        speaker = speaker_of(profile)
+        greets = speaker is not None and profile.character is not None
+        self.thread.greet(greeting_of(profile.character) if greets and profile.character else "", speaker or "")
 
     def retry_save(self) -> None:
         """Try again to save what could not be saved, without waiting for it. Cheap enough to be called every second."""
@@ -303,8 +314,7 @@ class ChatSession:
                 turn.add(self._no_engine(loaded))
             else:
                 self._answering = engine
-                self._runner = self._runner_of(turn, engine, loaded)
-                async with self._host.answering(), contextlib.aclosing(self._runner.events()) as events:
+                async with self._host.answering(), contextlib.aclosing(self._run(turn, engine, loaded)) as events:
                     async for event in events:
                         yield event
         finally:
@@ -317,14 +327,35 @@ class ChatSession:
         if turn.last_event is not None:
             yield turn.last_event
 
-    def _runner_of(self, turn: RunningTurn, engine: Engine, loaded: LoadedModel) -> TurnRunner:
+    async def _run(self, turn: RunningTurn, engine: Engine, loaded: LoadedModel) -> AsyncGenerator[TurnEvent]:
         settled = self._settled(loaded)
+        try:
+            asked = build(
+                self.profile,
+                self.messages,
+                system=self.system or settled.system,
+                answer_start=turn.answer_start,
+                loaded=loaded,
+            )
+        except LlmtuiError as error:
+            turn.add(failure_of(error))
+            return
+        self._runner = self._runner_of(turn, engine, loaded, settled, asked)
+        async with contextlib.aclosing(self._runner.events()) as events:
+            async for event in events:
+                yield event
+
+    def _runner_of(
+        self, turn: RunningTurn, engine: Engine, loaded: LoadedModel, settled: Settled, asked: Asked
+    ) -> TurnRunner:
         setting = TurnSetting(
             engine=engine,
             loaded=loaded,
             runtime=self._host.runtime,
             settled=settled,
-            prompt=prompt_of(self.system or settled.system, self.messages),
+            asked=asked,
+            mode=self.profile.mode,
+            speaker=speaker_of(self.profile),
             load_s=self._host.claim_load_s(),
             read_machine=lambda: read_machine(self._folders, cpu_name()),
         )

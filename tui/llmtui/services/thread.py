@@ -41,6 +41,7 @@ class Thread:
         self._tree = MessageTree()
         self._root: str | None = None
         self._on_disk = False
+        self._greeting: Message | None = None
 
     @property
     def tree(self) -> MessageTree:
@@ -61,6 +62,24 @@ class Thread:
         self._on_disk = True
         self._show(transcript.tree)
 
+    def greet(self, text: str, speaker: str) -> None:
+        """Open an empty chat with what a character says, or with nothing; a chat under way stays as it is."""
+        if self._on_disk:
+            return
+        self._greeting = None
+        tree = MessageTree()
+        if text.strip():
+            self._greeting = Message(
+                id=new_id(),
+                parent_id=None,
+                role="assistant",
+                content=well_formed(text),
+                created_at=now_text(),
+                speaker=well_formed(speaker),
+            )
+            tree = tree.add(self._greeting)
+        self._show(tree)
+
     def question(self, text: str) -> Message:
         """A question that follows the conversation; `ask` takes it in.
 
@@ -78,14 +97,9 @@ class Thread:
 
     async def ask(self, question: Message) -> None:
         """Take a question into the conversation and onto the disk, with the chat's head before the first."""
-        records: list[Record] = []
-        if not self._on_disk:
-            records.append(ChatRecord(id=self.id, created_at=question.created_at, llmtui=llmtui.__version__))
-            if self.system:
-                root = self._system_message(question.created_at)
-                question = msgspec.structs.replace(question, parent_id=root.id)
-                records.append(MessageRecord(message=root))
-            self._on_disk = True
+        records = self._opening(question.created_at)
+        if question.parent_id is None:
+            question = msgspec.structs.replace(question, parent_id=self._root)
         self._show(self._tree.add(question))
         self.written = True
         await self._journal.save(*records, MessageRecord(message=question))
@@ -160,13 +174,23 @@ class Thread:
         if self.busy:
             raise UsageError("An answer is being written", remedy="Stop it first, or wait until it ends")
 
-    def _system_message(self, created_at: str) -> Message:
-        root = Message(
-            id=new_id(), parent_id=None, role="system", content=well_formed(self.system or ""), created_at=created_at
-        )
-        self._root = root.id
-        self._show(self._tree.add(root))
-        return root
+    def _opening(self, created_at: str) -> list[Record]:
+        """What a new chat's file begins with: the chat's head, its system message and a greeting."""
+        if self._on_disk:
+            return []
+        self._on_disk = True
+        first: list[Message] = []
+        if self.system:
+            text = well_formed(self.system)
+            first.append(Message(id=new_id(), parent_id=None, role="system", content=text, created_at=created_at))
+            self._root = first[0].id
+        if self._greeting is not None:
+            first.append(msgspec.structs.replace(self._greeting, parent_id=self._root))
+        others = [message for message in self._tree.messages if message.id != first[-1].id] if first else []
+        if first:
+            self._show(MessageTree((*first, *others), self._tree.head or first[-1].id))
+        head = ChatRecord(id=self.id, created_at=created_at, llmtui=llmtui.__version__)
+        return [head, *(MessageRecord(message=message) for message in first)]
 
     def _existing(self, message_id: str) -> Message:
         self.refuse_if_busy()
@@ -182,7 +206,7 @@ class Thread:
 
     def _write(self, *records: Record) -> None:
         self.written = True
-        self._journal.write(*records)
+        self._journal.write(*self._opening(now_text()), *records)
 
 
 def file_name(chat_id: str, suffix: str) -> str:

@@ -9,15 +9,18 @@ import msgspec
 
 from llmtui.domain.defaults import Settled
 from llmtui.domain.events import Failed, Finished, Timings, TurnEvent
-from llmtui.domain.messages import ChatMessage, Message
+from llmtui.domain.messages import Message
 from llmtui.domain.metrics import GpuReading, HostReading
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.profile import Mode
 from llmtui.domain.settings import Runtime
 from llmtui.domain.text import well_formed
 from llmtui.domain.transcript import HeadRecord, MessageRecord, PartialRecord, Record, TurnRecord
-from llmtui.engines.base import Engine, GenerateRequest
-from llmtui.services.conversation import RunningTurn, Turn, is_last, is_refused, manifest_of
+from llmtui.engines.base import Engine
+from llmtui.services.conversation import RunningTurn, Turn, is_last, is_refused
 from llmtui.services.journal import Journal
+from llmtui.services.prompting import Asked
+from llmtui.services.sending import manifest_of, request_of
 from llmtui.services.streams import turn_events
 from llmtui.services.summary import summary_line
 from llmtui.store.machine import Machine
@@ -33,6 +36,9 @@ class TurnSetting(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         settled: settings of the turn, and which of them are the publisher's.
+        asked: what the model is sent.
+        mode: how the conversation is put.
+        speaker: the character that answers; None where the model speaks for itself.
         load_s: when this is the first turn after a load.
         read_machine: the measured figures of this machine, from disk.
     """
@@ -41,7 +47,9 @@ class TurnSetting(msgspec.Struct, frozen=True, kw_only=True):
     loaded: LoadedModel
     runtime: Runtime
     settled: Settled
-    prompt: tuple[ChatMessage, ...]
+    asked: Asked
+    mode: Mode = "instruct"
+    speaker: str | None = None
     load_s: float | None
     read_machine: Callable[[], Machine]
 
@@ -78,12 +86,8 @@ class TurnRunner:
         """All events but the last, which is `turn.last_event` when this ends; the turn is put away by then."""
         turn, engine = self._turn, self._setting.engine
         before = asyncio.ensure_future(self._read_host())
-        request = GenerateRequest(
-            id=turn.message_id,
-            messages=self._setting.prompt,
-            sampling=self._setting.settled.sampling,
-            answer_start=turn.answer_start,
-        )
+        request = request_of(turn.message_id, self._setting.asked, self._setting.settled.sampling)
+        turn.trimmed = self._setting.asked.trimmed
         try:
             if not turn.is_stopping():
                 turn.state = "prefill"
@@ -134,7 +138,9 @@ class TurnRunner:
             load_s=setting.load_s,
             memory_bandwidth=machine.memory_bandwidth if machine else None,
         )
-        manifest = manifest_of(setting.loaded, setting.runtime, setting.settled, fold)
+        manifest = manifest_of(
+            setting.loaded, setting.runtime, setting.settled, fold, asked=setting.asked, mode=setting.mode
+        )
         done = Turn(message=message, metrics=metrics, manifest=manifest, summary=summary_line(metrics))
         self._note(done)
         await self._journal.save(
@@ -159,6 +165,7 @@ class TurnRunner:
             finish_reason=turn.fold.finish_reason,
             error=_error_text(turn.fold.failure),
             reasoning=well_formed(turn.fold.reasoning) or None,
+            speaker=self._setting.speaker,
             notices=tuple(well_formed(f"{notice.text}. {notice.remedy}") for notice in turn.fold.notices),
         )
 

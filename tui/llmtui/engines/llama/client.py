@@ -15,7 +15,7 @@ from llmtui.domain.models import AttachedAdapter, LoadedModel
 from llmtui.domain.settings import Adapter, Runtime
 from llmtui.domain.templates import NamedTemplate, encodable
 from llmtui.domain.text import visible_line, well_formed
-from llmtui.engines.base import GenerateRequest, error_of, failure_of, not_loaded
+from llmtui.engines.base import GenerateRequest, error_of, failure_of, no_infill, not_loaded
 from llmtui.engines.llama.deaths import describe_death, load_remedy
 from llmtui.engines.llama.process import WorkerProcess
 from llmtui.engines.llama.wire import (
@@ -125,6 +125,9 @@ class LlamaEngine:
         if not self.alive:
             yield self._end or failure_of(not_loaded())
             return
+        if request.suffix is not None:
+            yield failure_of(no_infill("this engine"))
+            return
         events: asyncio.Queue[TurnEvent] = asyncio.Queue()
         self._turns[request.id] = events
         ended = False
@@ -147,16 +150,21 @@ class LlamaEngine:
         if request_id in self._turns:
             self._worker.send(Cancel(request_id))
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
+    async def count_prompt(
+        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+    ) -> int:
         """Tokens of the conversation rendered, by the model's template or the one given, or of a text as it is.
 
         Raises:
             TemplateError, EngineError: it cannot be rendered; the worker is gone.
         """
         id_ = f"count-{next(self._numbers)}"
+        start = well_formed(answer_start)
         if isinstance(prompt, str):
-            return (await self._ask(Count(id_, prompt=well_formed(prompt)), id_, Counted)).tokens
-        return (await self._ask(Count(id_, _clean(prompt), template=encodable(template)), id_, Counted)).tokens
+            command = Count(id_, prompt=well_formed(prompt), answer_start=start)
+        else:
+            command = Count(id_, _clean(prompt), template=encodable(template), answer_start=start)
+        return (await self._ask(command, id_, Counted)).tokens
 
     async def tokenise(self, text: str) -> list[int]:
         """Token ids of a plain text.

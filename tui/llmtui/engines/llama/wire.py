@@ -59,6 +59,7 @@ class Count(msgspec.Struct, frozen=True, tag="count"):
     messages: tuple[ChatMessage, ...] = ()
     prompt: str | None = None
     template: NamedTemplate | None = None
+    answer_start: str = ""
 
 
 class Tokenise(msgspec.Struct, frozen=True, tag="tokenise"):

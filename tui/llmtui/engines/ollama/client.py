@@ -151,13 +151,15 @@ class OllamaEngine:
         if turn := self._turns.get(request_id):
             turn.end(turn.account.finished(time.perf_counter_ns(), "cancelled"))
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
+    async def count_prompt(
+        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+    ) -> int:
         """Ollama has no route that counts.
 
         Raises:
             EngineError: always.
         """
-        del prompt, template
+        del prompt, template, answer_start
         raise self._uncounted()
 
     async def tokenise(self, text: str) -> list[int]:

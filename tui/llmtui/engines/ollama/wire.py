@@ -166,13 +166,15 @@ def turn_body(request: GenerateRequest, model: str, options: Options, keep_alive
     context; older ones cut silently.
     """
     body: dict[str, Any] = {"model": model, "stream": True, "truncate": False, "shift": False, "options": options}
-    if request.prompt is None:
+    if request.suffix is not None:  # by the model's own template, so it is not sent as it is
+        body |= {"prompt": well_formed(request.prompt or ""), "suffix": well_formed(request.suffix)}
+    elif request.prompt is None:
         body["messages"] = [{"role": each.role, "content": well_formed(each.content)} for each in request.messages]
         if start := well_formed(request.answer_start):
             # Ollama goes on with a last message that is the assistant's; its text is not sent back.
             body["messages"].append({"role": "assistant", "content": start})
     else:
-        body |= {"prompt": well_formed(request.prompt + request.answer_start), "raw": True}
+        body |= {"prompt": well_formed((request.prompt or "") + request.answer_start), "raw": True}
     if request.sampling.json_schema is not None:
         body["format"] = request.sampling.json_schema
     return body if keep_alive is None else body | {"keep_alive": keep_alive}

@@ -137,7 +137,9 @@ class OpenAIEngine:
         if turn := self._turns.get(request_id):
             turn.end(turn.account.finished(time.perf_counter_ns(), "cancelled"))
 
-    async def count_prompt(self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None) -> int:
+    async def count_prompt(
+        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+    ) -> int:
         """Tokens of the rendered conversation, or of a text as it is, as the server counts them.
 
         Raises:
@@ -147,14 +149,15 @@ class OpenAIEngine:
         connection, kind = self._counting()
         prompt = await self._templates.text(prompt, template)
         if isinstance(prompt, str):
-            return len(await self._tokens(connection, kind, prompt, add_special=True))
+            return len(await self._tokens(connection, kind, prompt + answer_start, add_special=True))
         chat = chat_messages(prompt)
         if kind == VLLM:
             body = {"model": self._model, "messages": chat, "add_generation_prompt": True}
-            return len((await connection.post(f"{connection.root}/tokenize", body, Tokenised, model=None)).tokens)
+            told = await connection.post(f"{connection.root}/tokenize", body, Tokenised, model=None)
+            return len(told.tokens) + (len(await self.tokenise(answer_start)) if answer_start else 0)
         question = {"model": self._model, "messages": chat}
         rendered = await connection.post(f"{connection.root}/apply-template", question, Rendered, model=None)
-        return len(await self._tokens(connection, kind, rendered.prompt, add_special=True))
+        return len(await self._tokens(connection, kind, rendered.prompt + answer_start, add_special=True))
 
     async def tokenise(self, text: str) -> list[int]:
         """Token ids of a plain text.

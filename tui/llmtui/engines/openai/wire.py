@@ -9,7 +9,7 @@ from llmtui.domain.events import Notice
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
-from llmtui.engines.base import GenerateRequest
+from llmtui.engines.base import GenerateRequest, no_infill
 from llmtui.engines.openai.facts import FASTCHAT, LLAMA_SERVER, LM_STUDIO, OLLAMA, SGLANG, VLLM
 from llmtui.errors import UsageError
 
@@ -133,6 +133,8 @@ def turn_body(
         UsageError: an option that this server cannot honour, and that must not be left out in silence.
     """
     sampling, text = request.sampling, request.prompt
+    if request.suffix is not None:
+        raise no_infill("this server")
     if sampling.grammar is not None and (kind != LLAMA_SERVER or standard_only):
         raise UsageError(
             "This server takes no grammar",

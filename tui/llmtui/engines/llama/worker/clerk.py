@@ -85,8 +85,9 @@ class Clerk:
                     self._prepare(request, ticket)
 
     def _count(self, asked: Count) -> None:
+        what = asked.messages if asked.prompt is None else asked.prompt
         try:
-            prompt = self._prompt(asked.messages if asked.prompt is None else asked.prompt, asked.template)
+            prompt = self._prompt(what, asked.template, asked.answer_start)
             self._outbox.send(Counted(asked.id, len(prompt.passage.tokens)))
         except LlmtuiError as error:
             self._outbox.send(Refused(asked.id, failure_of(error)))

@@ -126,6 +126,7 @@ def _describe(load: Load, opened: Opened, facts: TensorFacts | None, logs: LogCa
         gpu_layers=logs.gpu_layers if loading.uses_gpu(load.runtime) else 0,
         path=load.path,
         recurrent=model.recurrent,
+        infill=opened.vocabulary.infill(),
         adapters=opened.adapters.attached,
     )
 

@@ -69,6 +69,18 @@ class Vocabulary:
         """Whether the token ends a generation: end of text, end of turn, and the like."""
         return bool(llama.llama_vocab_is_eog(self.pointer, token))
 
+    def infill(self) -> tuple[str, str, str] | None:
+        """Texts of the fill-in-the-middle tokens: before the prefix, before the suffix, before the middle."""
+        found = [
+            llama.llama_vocab_fim_pre(self.pointer),
+            llama.llama_vocab_fim_suf(self.pointer),
+            llama.llama_vocab_fim_mid(self.pointer),
+        ]
+        texts = [self._text(token) for token in found]
+        if any(not text or self.special(text) != token for text, token in zip(texts, found, strict=True)):
+            return None
+        return texts[0], texts[1], texts[2]
+
     def end_tokens(self) -> list[int]:
         """All tokens for which `ends_answer` holds."""
         if self._ends is None:

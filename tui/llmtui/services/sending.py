@@ -1,0 +1,77 @@
+"""A turn as engines take it, and the account of what it came from. Pure."""
+
+import msgspec
+
+import llmtui
+from llmtui.domain.defaults import Settled
+from llmtui.domain.fold import TurnFold
+from llmtui.domain.models import LoadedModel
+from llmtui.domain.profile import Mode
+from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.transcript import Manifest
+from llmtui.engines.base import GenerateRequest
+from llmtui.services.prompting import Asked
+
+NO_TEMPLATE = "none: the prompt was sent as it is"
+
+
+def request_of(request_id: str, asked: Asked, sampling: Sampling) -> GenerateRequest:
+    """The turn as engines take it."""
+    stops = tuple(dict.fromkeys((*sampling.stop, *asked.stops)))
+    return GenerateRequest(
+        id=request_id,
+        messages=asked.messages,
+        prompt=asked.prompt,
+        template=asked.template,
+        suffix=asked.suffix,
+        sampling=msgspec.structs.replace(sampling, stop=stops),
+        answer_start=asked.answer_start,
+    )
+
+
+def manifest_of(
+    loaded: LoadedModel, runtime: Runtime, settled: Settled, fold: TurnFold, *, asked: Asked, mode: Mode
+) -> Manifest:
+    """Where an answer came from.
+
+    Args:
+        loaded: the model.
+        runtime: how it was asked to be loaded.
+        settled: how tokens were drawn, and what of it the publisher set.
+        fold: of the turn.
+        asked: what was sent.
+        mode: how the conversation was put.
+    """
+    timings, template = fold.timings, asked.template
+    source, sha256 = loaded.template_source, loaded.template_sha256
+    if asked.prompt is not None:
+        source, sha256 = NO_TEMPLATE, None
+    elif template is not None:
+        source, sha256 = template.source or template.name, template.sha256
+    sampling = request_of("", asked, settled.sampling).sampling
+    return Manifest(
+        model=loaded.name,
+        engine=loaded.engine,
+        engine_build=loaded.engine_build,
+        llmtui=llmtui.__version__,
+        model_path=loaded.path,
+        model_fingerprint=loaded.fingerprint,
+        quantisation=loaded.quantisation,
+        adapters=loaded.adapters if timings.adapters is None else timings.adapters,
+        template_source=source,
+        template_sha256=sha256,
+        template_note=timings.template_note,
+        rendered_sha256=timings.rendered_sha256,
+        sampling=sampling,
+        from_model=settled.names,
+        system=settled.system,
+        runtime=runtime,
+        seed=timings.seed,
+        options=timings.options,
+        context_asked=runtime.context,
+        context_granted=loaded.context_size,
+        cache_miss_at=timings.cache_miss_at,
+        bos_count=timings.bos_count,
+        mode=None if mode == "instruct" else mode,
+        dropped=asked.dropped,
+    )
