@@ -137,6 +137,31 @@ async def test_a_model_goes_after_a_yes_and_is_unloaded_first(stage: Stage):
         assert not screen.controller.services.host.alive
 
 
+async def test_nothing_leads_to_a_removed_model_any_more(stage: Stage):
+    stage.add_model("old")
+    async with stage.run(size=(140, 40), model="old") as screen:
+        bookmarks = screen.controller.bookmarks
+        services = screen.controller.services
+        assert bookmarks.toggle_pin(services.catalogue.resolve("old")) == 1
+        for name in ("demo", "old"):
+            screen.chat.spawn(screen.controller.load(services.catalogue.resolve(name)), "model")
+            await screen.until(lambda name=name: screen.controller.answers and screen.controller.model.name == name)
+        ends = await remove(screen, stage, "old")
+        await screen.see("y removes")
+        await screen.pilot.press("y")
+        await screen.until(lambda: ends == [True])
+        await screen.see("no model · Ctrl+O opens one")
+        assert not screen.controller.dead
+        assert not bookmarks.pins
+        await screen.pilot.press("ctrl+l")
+        await screen.see("There is no model to load again")
+        await screen.pilot.press("alt+0")
+        await screen.until(lambda: screen.controller.answers)
+        assert screen.controller.model.name == "demo"
+        await screen.pilot.press("alt+0")
+        await screen.see("No other model was used yet")
+
+
 async def test_a_model_stays_without_a_yes(stage: Stage):
     path = stage.add_model("old")
     async with stage.run() as screen:

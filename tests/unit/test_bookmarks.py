@@ -4,6 +4,7 @@ import json
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from llmtui.domain.models import ModelInfo
@@ -14,7 +15,7 @@ from llmtui.store.user_state import MOST_REMEMBERED, UserState, read_state, writ
 
 
 def info(name: str) -> ModelInfo:
-    return ModelInfo(name=name, path=f"/{name}.gguf", parts=(), source="folder", size_bytes=1, modified_ns=0)
+    return ModelInfo(name=name, path=f"/none/{name}.gguf", parts=(), source="folder", size_bytes=1, modified_ns=0)
 
 
 @pytest.fixture
@@ -39,6 +40,17 @@ def test_pins_take_the_next_free_number_and_outlive_the_window(folders: Folders)
 def test_there_are_nine_pins(folders: Folders) -> None:
     bookmarks = Bookmarks(folders)
     assert [bookmarks.toggle_pin(info(name)) for name in "abcdefghij"] == [*range(1, 10), None]
+
+
+def test_the_number_of_a_file_that_is_gone_is_free_once_all_are_taken(folders: Folders, tmp_path: Path) -> None:
+    bookmarks = Bookmarks(folders)
+    models = [msgspec.structs.replace(info(name), path=str(tmp_path / f"{name}.gguf")) for name in "abcdefghij"]
+    for model in models:
+        Path(model.path).touch()
+    assert [bookmarks.toggle_pin(model) for model in models] == [*range(1, 10), None]
+    Path(models[4].path).unlink()
+    assert bookmarks.toggle_pin(models[9]) == 5
+    assert bookmarks.pin_of(models[4]) is None
 
 
 def test_windows_do_not_forget_what_others_chose(folders: Folders) -> None:

@@ -66,6 +66,8 @@ class Bookmarks:
     def toggle_pin(self, info: ModelInfo) -> int | None:
         """Pin a model to the next free number, or take its pin away; the number it has now.
 
+        When all are taken, the number of a file that is gone is free.
+
         Raises:
             StoreError: it holds for this window only.
         """
@@ -74,7 +76,9 @@ class Bookmarks:
             number = _number(state, info)
             if number is not None:
                 return msgspec.structs.replace(state, pins={n: pin for n, pin in state.pins.items() if n != number})
-            free = next((n for n in range(1, MOST_PINS + 1) if n not in state.pins), None)
+            numbers = range(1, MOST_PINS + 1)
+            free = next((n for n in numbers if n not in state.pins), None)
+            free = free or next((n for n in numbers if _is_gone(state.pins[n])), None)
             if free is None:
                 return state
             pins = {**state.pins, free: Pin(name=info.name, path=info.path)}
@@ -108,6 +112,12 @@ class Bookmarks:
 
 def _number(state: UserState, info: ModelInfo) -> int | None:
     return next((number for number, pin in state.pins.items() if pin.path == info.path), None)
+
+
+def _is_gone(pin: Pin) -> bool:
+    """Whether the pin's file is no more; never of a server's model, nor where its folder cannot be seen."""
+    folder, _ = os.path.split(pin.path)
+    return os.path.isabs(pin.path) and os.path.isdir(folder) and not os.path.lexists(pin.path)  # noqa: PTH112, PTH117 - the path may hold anything
 
 
 def pinned_model(pin: Pin, catalogue: Catalogue, warm: Sequence[ModelInfo]) -> ModelInfo:

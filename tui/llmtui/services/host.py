@@ -171,6 +171,14 @@ class ModelHost:
         if model is not None:
             await self._close(model)
 
+    async def forget(self, info: ModelInfo) -> None:
+        """A model is gone for good: it is closed, and neither `reload` nor `previous` leads to it any more."""
+        await self.unload(info)
+        if self._info is not None and self._info.path == info.path:
+            self._info = None
+        if self._previous is not None and self._previous.path == info.path:
+            self._previous = None
+
     @contextlib.asynccontextmanager
     async def answering(self) -> AsyncIterator[None]:
         """While a turn runs: its model is not closed to make room for another before the turn has ended."""
@@ -235,6 +243,8 @@ class ModelHost:
         before = self._info
         if before is not None and not model.is_model(before):
             self._previous = before
+        elif self._previous is not None and model.is_model(self._previous):
+            self._previous = None  # the one between them was forgotten
         self._current, self._info = model, info
         self._unclaimed_load_s = load_s
         self._pool.put(model)

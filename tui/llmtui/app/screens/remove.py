@@ -1,6 +1,7 @@
 """Removing a model: every file that would go, and a key to say so."""
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -113,6 +114,7 @@ class RemoveScreen(ModalScreen[bool]):
                 await delete_through(plan)
             else:
                 await asyncio.to_thread(remove, plan, [services.folders.models_dir])
+            await self._forget()
         except LlmtuiError as error:
             self._refuse(str(error))
             return
@@ -120,6 +122,14 @@ class RemoveScreen(ModalScreen[bool]):
             self._removing = False
             self.app.chat.state_changed()
         self.dismiss(True)  # noqa: FBT003 - Textual's signature
+
+    async def _forget(self) -> None:
+        """Nothing leads to the model any more: no key, no reload."""
+        await self._services.host.forget(self._info)
+        bookmarks = self.app.chat.controller.bookmarks
+        if bookmarks.pin_of(self._info) is not None:
+            with contextlib.suppress(LlmtuiError):  # the model is gone; a state file that cannot be written is not news
+                await asyncio.to_thread(bookmarks.toggle_pin, self._info)
 
 
 def _served(info: ModelInfo) -> Content:
