@@ -8,6 +8,7 @@ import msgspec
 from llmtui.domain.events import Failed, FailureKind, LoadEvent, Notice, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter, LoadedModel
+from llmtui.domain.rendered import Rendered
 from llmtui.domain.settings import Adapter, Sampling
 from llmtui.domain.templates import NamedTemplate
 from llmtui.errors import (
@@ -180,4 +181,17 @@ class TakesAdapters(Protocol):
         Raises:
             ModelError: one is damaged or not made for this model; everything is as before.
             EngineError: the engine is gone.
+        """
+
+
+@runtime_checkable
+class ExplainsPrompts(Protocol):
+    """An engine that can show what it would send, without generating."""
+
+    async def explain(self, request: GenerateRequest) -> Rendered:
+        """The prompt of a request as `generate` would make it now; nothing is evaluated, no cache is changed.
+
+        Raises:
+            TemplateError, ContextError: it cannot be rendered; it is far longer than the context.
+            EngineError: the engine is gone, or its server does not show prompts.
         """

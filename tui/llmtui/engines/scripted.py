@@ -25,12 +25,14 @@ from llmtui.domain.events import (
 )
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.rendered import SPECIAL, Rendered, assemble, marked_all
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded, prompt_too_long
 from llmtui.engines.streaming import AnswerText
 from llmtui.errors import LlmtuiError
 
+_SIGNS = frozenset({"<", ">"})
 _TOKEN = re.compile(r"[a-zA-Z]+|\d|\s+|.", re.DOTALL)
 PREFILL_STEPS = 4
 KV_BYTES_PER_TOKEN = 64
@@ -179,6 +181,26 @@ class ScriptedEngine:
         self._check()
         return self._tokenise(text)
 
+    async def explain(self, request: GenerateRequest) -> Rendered:
+        """The script's rendering, a token for every word, digit and sign.
+
+        Raises:
+            EngineError: the engine is gone.
+        """
+        self._check()
+        text = self._text(request.asked, request.template) + request.answer_start
+        words = _TOKEN.findall(text)
+        ids = [self._ids.setdefault(word, len(self._ids)) for word in words]
+        frame = self._text(marked_all(request.messages), request.template) if request.messages else None
+        flags = bytes(SPECIAL if word in _SIGNS else 0 for word in words)
+        pieces = [word.encode() for word in words]
+        size = self._granted.context_size
+        shown = assemble(text, ids, pieces, flags, messages=request.messages, frame=frame, context_size=size)
+        held = self._caches.get(request.slot, [])
+        shared = _common_prefix(ids, held)
+        miss = shared if shared < min(len(held), len(ids)) else None
+        return msgspec.structs.replace(shown, cached=max(0, min(shared, len(ids) - 1)), miss=miss)
+
     async def close(self) -> None:
         """Be gone in order."""
         if self._gone is None:
@@ -189,10 +211,13 @@ class ScriptedEngine:
             raise not_loaded()
 
     def _prompt(self, prompt: Sequence[ChatMessage] | str, template: NamedTemplate | None) -> list[int]:
+        return self._tokenise(self._text(prompt, template))
+
+    def _text(self, prompt: Sequence[ChatMessage] | str, template: NamedTemplate | None) -> str:
         if isinstance(prompt, str):
-            return self._tokenise(prompt)
+            return prompt
         parts = [f"<{message.role}>{message.content}\n" for message in prompt]
-        return self._tokenise("".join([template.name if template else "", *parts, "<assistant>"]))
+        return "".join([template.name if template else "", *parts, "<assistant>"])
 
     def _tokenise(self, text: str) -> list[int]:
         return [self._ids.setdefault(word, len(self._ids)) for word in _TOKEN.findall(text)]

@@ -12,6 +12,7 @@ import msgspec
 from llmtui.domain.events import Failed, Finished, Loaded, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter, LoadedModel
+from llmtui.domain.rendered import Rendered
 from llmtui.domain.settings import Adapter, Runtime
 from llmtui.domain.templates import NamedTemplate, encodable
 from llmtui.domain.text import visible_line, well_formed
@@ -23,6 +24,8 @@ from llmtui.engines.llama.wire import (
     Cancel,
     Count,
     Counted,
+    Explain,
+    Explained,
     Generate,
     Load,
     LoadReply,
@@ -35,7 +38,7 @@ from llmtui.engines.llama.wire import (
 )
 from llmtui.errors import EngineError, LlmtuiError, ModelError, OutOfMemoryError
 
-Answer = Counted | Tokens | AdaptersSet
+Answer = Counted | Tokens | Explained | AdaptersSet
 AnswerT = TypeVar("AnswerT")
 
 
@@ -175,6 +178,15 @@ class LlamaEngine:
         id_ = f"tokenise-{next(self._numbers)}"
         return (await self._ask(Tokenise(id_, well_formed(text)), id_, Tokens)).ids
 
+    async def explain(self, request: GenerateRequest) -> Rendered:
+        """The prompt of a request, token by token, and what of it the request's slot holds between two decodes.
+
+        Raises:
+            TemplateError, ContextError, EngineError: it cannot be rendered; it is far too long; the worker is gone.
+        """
+        id_ = f"explain-{next(self._numbers)}"
+        return (await self._ask(Explain(id_, _encodable(request)), id_, Explained)).rendered
+
     async def set_adapters(self, adapters: Sequence[Adapter]) -> tuple[AttachedAdapter, ...]:
         """Attach exactly these LoRA adapters once the running turns have ended; none detaches all.
 
@@ -197,7 +209,7 @@ class LlamaEngine:
         if self._closed:
             raise not_loaded()
 
-    async def _ask(self, command: Count | Tokenise | SetAdapters, id_: str, answer: type[AnswerT]) -> AnswerT:
+    async def _ask(self, command: Count | Tokenise | Explain | SetAdapters, id_: str, answer: type[AnswerT]) -> AnswerT:
         if not self.alive:
             raise error_of(self._end) if self._end else not_loaded()
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -218,7 +230,7 @@ class LlamaEngine:
             case TurnReply(id=id_, event=turn_event):
                 if id_ in self._turns:
                     self._turns[id_].put_nowait(turn_event)
-            case Counted() | Tokens():
+            case Counted() | Tokens() | Explained():
                 self._answer(reply)
             case AdaptersSet(adapters=adapters):
                 if self._loaded is not None:  # also when whoever asked for them has gone

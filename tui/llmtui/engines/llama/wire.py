@@ -12,6 +12,7 @@ import msgspec
 from llmtui.domain.events import Delta, Failed, Finished, Loaded, LoadProgress, Notice, PrefillProgress
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter
+from llmtui.domain.rendered import Rendered
 from llmtui.domain.settings import Adapter, Runtime
 from llmtui.domain.templates import NamedTemplate
 from llmtui.engines.base import GenerateRequest
@@ -69,6 +70,13 @@ class Tokenise(msgspec.Struct, frozen=True, tag="tokenise"):
     text: str
 
 
+class Explain(msgspec.Struct, frozen=True, tag="explain"):
+    """Show the prompt of a request without working on it; answered by `Explained` or `Refused`."""
+
+    id: str
+    request: GenerateRequest
+
+
 class SetAdapters(msgspec.Struct, frozen=True, tag="set_adapters"):
     """Attach exactly these once the running turns have ended; answered by `AdaptersSet` or `Refused`."""
 
@@ -107,6 +115,13 @@ class Tokens(msgspec.Struct, frozen=True, tag="tokens"):
     ids: list[int]
 
 
+class Explained(msgspec.Struct, frozen=True, tag="explained"):
+    """Answer to `Explain`."""
+
+    id: str
+    rendered: Rendered
+
+
 class AdaptersSet(msgspec.Struct, frozen=True, tag="adapters_set"):
     """Answer to `SetAdapters`."""
 
@@ -115,14 +130,14 @@ class AdaptersSet(msgspec.Struct, frozen=True, tag="adapters_set"):
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """`Count`, `Tokenise` or `SetAdapters` failed."""
+    """`Count`, `Tokenise`, `Explain` or `SetAdapters` failed."""
 
     id: str
     failure: Failed
 
 
-Command = Load | Generate | Cancel | Count | Tokenise | SetAdapters | Shutdown
-Reply = LoadReply | TurnReply | Counted | Tokens | AdaptersSet | Refused
+Command = Load | Generate | Cancel | Count | Tokenise | Explain | SetAdapters | Shutdown
+Reply = LoadReply | TurnReply | Counted | Tokens | Explained | AdaptersSet | Refused
 
 MessageT = TypeVar("MessageT")
 

@@ -11,6 +11,8 @@ from llmtui.domain.defaults import ollama_defaults
 from llmtui.domain.events import Loaded, LoadEvent, LoadProgress, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.rendered import Rendered as RenderedPrompt
+from llmtui.domain.rendered import assemble
 from llmtui.domain.settings import Server
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import estimate_tokens, visible_line
@@ -22,6 +24,7 @@ from llmtui.engines.http.turn import ServedTurn
 from llmtui.engines.ollama.account import Account
 from llmtui.engines.ollama.connection import Connection
 from llmtui.engines.ollama.describe import described, find_model, open_model
+from llmtui.engines.ollama.explaining import TEXT_ONLY, rendered_only
 from llmtui.engines.ollama.vocabulary import vocabulary as told_vocabulary
 from llmtui.engines.ollama.wire import Options, Part, options_of, parameters_of, turn_body, unheeded
 from llmtui.engines.rendering.served import ServedTemplates
@@ -170,6 +173,21 @@ class OllamaEngine:
         """
         del text
         raise self._uncounted()
+
+    async def explain(self, request: GenerateRequest) -> RenderedPrompt:
+        """The text of a request's prompt, where the server shows it; its tokens it does not tell.
+
+        Raises:
+            LlmtuiError: it cannot be rendered; this server does not show prompts, or is gone.
+        """
+        if not self.alive or self._connection is None or self._loaded is None:
+            raise not_loaded()
+        put = (await self._templates.put(request)).request
+        options = options_of(put.sampling, seed=0, context=self._context, stops=self._stops)
+        body = turn_body(put, self._model, options, self._server.keep_alive)
+        text = await rendered_only(self._connection, self._model, body)
+        size = self._loaded.context_size
+        return assemble(text, (), (), b"", messages=request.messages, frame=None, context_size=size, notes=(TEXT_ONLY,))
 
     async def vocabulary(self) -> BpeVocabulary | None:
         """The model's vocabulary, from which its tokens can be counted; None when it is of another kind.

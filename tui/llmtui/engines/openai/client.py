@@ -13,6 +13,7 @@ import msgspec
 from llmtui.domain.events import Loaded, LoadEvent, LoadProgress, Notice, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.rendered import Rendered as RenderedPrompt
 from llmtui.domain.settings import Server
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import estimate_tokens, visible_line, well_formed
@@ -23,6 +24,7 @@ from llmtui.engines.http.turn import ServedTurn
 from llmtui.engines.openai.account import Account
 from llmtui.engines.openai.connection import Connection
 from llmtui.engines.openai.discovery import describe, explain_missing, find_model, full_name, loaded_model
+from llmtui.engines.openai.explaining import explained
 from llmtui.engines.openai.facts import LLAMA_SERVER, VLLM, Rendered, Tokenised
 from llmtui.engines.openai.sse import AnswerParser
 from llmtui.engines.openai.wire import Chunk, chat_messages, turn_body, unheeded
@@ -167,6 +169,22 @@ class OpenAIEngine:
         """
         connection, kind = self._counting()
         return await self._tokens(connection, kind, text, add_special=False)
+
+    async def explain(self, request: GenerateRequest) -> RenderedPrompt:
+        """The prompt of a request as a llama-server shows it; others do not.
+
+        Raises:
+            LlmtuiError: it cannot be rendered; this server does not show prompts, or is gone.
+        """
+        if not self.alive or self._connection is None or self._loaded is None:
+            raise not_loaded()
+        if self._loaded.served_by != LLAMA_SERVER:
+            raise EngineError(
+                f"{self._connection.name} does not show its prompts",
+                cause="only a llama-server renders a conversation without answering it",
+                remedy="Use the model's file itself, or a llama-server.",
+            )
+        return await explained(self._connection, self._templates, request, self._model, self._loaded.context_size)
 
     async def _tokens(self, connection: Connection, kind: str, text: str, *, add_special: bool) -> list[int]:
         text = well_formed(text)

@@ -44,7 +44,7 @@ class ServedTemplates:
         template = request.template
         if template is None or request.prompt is not None:
             return Put(request)
-        rendered = await self._render(template, request.messages)
+        rendered = await self.rendered(template, request.messages)
         stops = tuple(dict.fromkeys([*request.sampling.stop, *template.stops]))
         changed = msgspec.structs.replace(
             request,
@@ -70,16 +70,21 @@ class ServedTemplates:
         """
         if template is None or isinstance(prompt, str):
             return prompt
-        return (await self._render(template, prompt)).text
+        return (await self.rendered(template, prompt)).text
+
+    async def rendered(self, template: NamedTemplate, messages: Sequence[ChatMessage]) -> Rendered:
+        """A conversation through a template.
+
+        Raises:
+            TemplateError, ContextError: see `Renderer.render`.
+        """
+        clean = [ChatMessage(message.role, well_formed(message.content)) for message in messages]
+        return await asyncio.to_thread(self._work, template, clean)
 
     async def close(self) -> None:
         """End the process."""
         if self._renderer is not None:
             await asyncio.to_thread(self._renderer.close)
-
-    async def _render(self, template: NamedTemplate, messages: Sequence[ChatMessage]) -> Rendered:
-        clean = [ChatMessage(message.role, well_formed(message.content)) for message in messages]
-        return await asyncio.to_thread(self._work, template, clean)
 
     def _work(self, template: NamedTemplate, messages: Sequence[ChatMessage]) -> Rendered:
         if self._renderer is None:

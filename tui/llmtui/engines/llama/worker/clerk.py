@@ -7,9 +7,11 @@ from queue import SimpleQueue
 import msgspec
 
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.rendered import marked_all
 from llmtui.domain.templates import NamedTemplate
 from llmtui.engines.base import GenerateRequest, failure_of, prompt_too_long, template_notice
-from llmtui.engines.llama.wire import Count, Counted, Refused, SetAdapters, Tokenise, Tokens, TurnReply
+from llmtui.engines.llama.wire import Count, Counted, Explain, Refused, SetAdapters, Tokenise, Tokens, TurnReply
+from llmtui.engines.llama.worker.explaining import Explanation, explained
 from llmtui.engines.llama.worker.grammar import grammar_for
 from llmtui.engines.llama.worker.outbox import Outbox
 from llmtui.engines.llama.worker.passages import Passage, Passages
@@ -24,7 +26,7 @@ LONG_TEXT_BYTES = 128 * 1024
 PART_CHARACTERS = 16 * 1024
 PART_MARGIN = 1.25
 
-Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise | SetAdapters
+Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise | Explain | SetAdapters
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +56,7 @@ class Clerk:
         vocabulary: Vocabulary,
         context_size: int,
         slots: int,
-        loop_inbox: SimpleQueue[Prepared | SetAdapters],
+        loop_inbox: SimpleQueue[Prepared | SetAdapters | Explanation],
         passages: Passages,
         tickets: Tickets,
         outbox: Outbox,
@@ -79,6 +81,8 @@ class Clerk:
                 case Tokenise(id=id_, text=plain):
                     ids = self._vocabulary.tokenise(plain, add_special=False)
                     self._outbox.send(Tokens(id_, ids.tolist()))
+                case Explain(id=id_, request=wanted):
+                    self._explain(id_, wanted)
                 case SetAdapters() as change:
                     self._loop_inbox.put(change)  # in its turn, between the requests before and after it
                 case (request, ticket):
@@ -91,6 +95,37 @@ class Clerk:
             self._outbox.send(Counted(asked.id, len(prompt.passage.tokens)))
         except LlmtuiError as error:
             self._outbox.send(Refused(asked.id, failure_of(error)))
+
+    def _explain(self, id_: str, request: GenerateRequest) -> None:
+        try:
+            if not 0 <= request.slot < self._slots:
+                raise _no_such_slot(request.slot, self._slots)
+            prompt = self._prompt(request.asked, request.template, request.answer_start)
+            frame = self._frame(request.messages, request.template)
+        except LlmtuiError as error:
+            self._outbox.send(Refused(id_, failure_of(error)))
+            return
+        rendered = explained(
+            prompt.passage,
+            self._vocabulary,
+            messages=request.messages,
+            frame=frame,
+            bos_count=prompt.bos_count,
+            context_size=self._context_size,
+            notes=(prompt.note,) if prompt.note else (),
+        )
+        self._loop_inbox.put(Explanation(id_, request.slot, prompt.passage.tokens, rendered))
+
+    def _frame(self, messages: Sequence[ChatMessage], template: NamedTemplate | None) -> str | None:
+        """The conversation rendered with marks for its texts; None when the template does not take them."""
+        try:
+            return self._rendered(marked_all(messages), template).text if messages else None
+        except LlmtuiError:
+            return None
+
+    def _rendered(self, messages: Sequence[ChatMessage], template: NamedTemplate | None) -> Rendered:
+        bos_text, eos_text = self._vocabulary.bos_text, self._vocabulary.eos_text
+        return self._renderer.render(template or self._template, messages, bos_text=bos_text, eos_text=eos_text)
 
     def _prepare(self, request: GenerateRequest, ticket: Ticket) -> None:
         template = request.template or self._template
@@ -129,12 +164,7 @@ class Clerk:
     ) -> Prompt:
         """Tokens of a conversation or text. A begin token that is written at the head is not put there again."""
         vocabulary = self._vocabulary
-        if isinstance(asked, str):
-            rendered = Rendered(asked)
-        else:
-            rendered = self._renderer.render(
-                template or self._template, asked, bos_text=vocabulary.bos_text, eos_text=vocabulary.eos_text
-            )
+        rendered = Rendered(asked) if isinstance(asked, str) else self._rendered(asked, template)
         text = rendered.text + answer_start
         printed = bool(vocabulary.bos_text) and text.startswith(vocabulary.bos_text)
         self._check_text(text)

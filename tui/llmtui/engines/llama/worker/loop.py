@@ -4,12 +4,15 @@ import queue
 import time
 from collections import deque
 
+import msgspec
+
 from llmtui.domain.events import Delta, Failed, Finished, FinishReason, PrefillProgress
 from llmtui.engines.base import failure_of
-from llmtui.engines.llama.wire import AdaptersSet, Refused, SetAdapters, TurnReply
+from llmtui.engines.llama.wire import AdaptersSet, Explained, Refused, SetAdapters, TurnReply
 from llmtui.engines.llama.worker.adapters import Adapters
 from llmtui.engines.llama.worker.batch import Batch
 from llmtui.engines.llama.worker.bindings import llama
+from llmtui.engines.llama.worker.explaining import Explanation
 from llmtui.engines.llama.worker.loading import OpenModel
 from llmtui.engines.llama.worker.outbox import Outbox
 from llmtui.engines.llama.worker.passages import Passages
@@ -54,7 +57,7 @@ class Loop:
         shelf: Shelf,
     ) -> None:
         self.passages = Passages()
-        self.inbox: queue.SimpleQueue[Prepared | SetAdapters] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Prepared | SetAdapters | Explanation] = queue.SimpleQueue()
         self._model = model
         self._vocabulary = vocabulary
         self._adapters = adapters
@@ -80,11 +83,20 @@ class Loop:
     def _take(self) -> None:
         idle = not self._waiting and all(slot.job is None for slot in self._slots)
         try:
-            self._waiting.append(self.inbox.get(block=idle))
+            item = self.inbox.get(block=idle)
             while True:
-                self._waiting.append(self.inbox.get_nowait())
+                if isinstance(item, Explanation):
+                    self._explain(item)
+                else:
+                    self._waiting.append(item)
+                item = self.inbox.get_nowait()
         except queue.Empty:
             return
+
+    def _explain(self, asked: Explanation) -> None:
+        """Say what a prompt would find in the cache: only here nothing changes it meanwhile."""
+        cached, miss = self._slots[asked.slot].outlook(asked.tokens)
+        self._outbox.send(Explained(asked.id, msgspec.structs.replace(asked.rendered, cached=cached, miss=miss)))
 
     def _admit(self) -> None:
         """Start what can be; a change of adapters waits for the turns before it, and those after it wait for it."""

@@ -11,6 +11,7 @@ from llmtui.engines.llama.wire import (
     Cancel,
     Command,
     Count,
+    Explain,
     Generate,
     Load,
     LoadReply,
@@ -65,7 +66,7 @@ class Reader:
                 self.papers.put((request, self._tickets.open(request.id)))
             case Cancel(id=id_):
                 self._tickets.cancel(id_)
-            case Count() | Tokenise() | SetAdapters():
+            case Count() | Tokenise() | Explain() | SetAdapters():
                 self.papers.put(command)
             case Load():
                 self.loads.put(command)

@@ -11,7 +11,7 @@ from llmtui.engines.llama.worker.loading import OpenModel
 from llmtui.engines.llama.worker.passages import Passage
 from llmtui.engines.llama.worker.sampler import Sampler
 from llmtui.engines.llama.worker.sequences import common_prefix, keepable
-from llmtui.engines.llama.worker.shelf import WORTH_TOKENS, Shelf
+from llmtui.engines.llama.worker.shelf import WORTH_TOKENS, Saved, Shelf
 from llmtui.engines.llama.worker.tickets import Ticket
 from llmtui.engines.streaming import AnswerText, DeltaGatherer
 
@@ -170,20 +170,20 @@ class Slot:
             token that differed, when something in the cache did not fit.
         """
         model, held = self._model, self.tokens
-        shared = common_prefix(held, prompt)
-        oldest = llama.llama_memory_seq_pos_min(model.memory, self.index)
-        keep = keepable(model, shared=shared, held=len(held), prompt=len(prompt), oldest=oldest)
-        found = self._shelf.find(prompt, more_than=keep)
+        keep, found = self._best(prompt)
         if not model.trimmable or len(held) - keep >= WORTH_TOKENS:
             self._shelf.put(self.index, held)
         if found is not None:
-            saved, keep = found
-            fetched = self._shelf.fetch(saved, self.index, keep=keep)
-            self.tokens = saved.tokens[:] if fetched else array("i")
-            shared = common_prefix(self.tokens, prompt)
+            fetched = self._shelf.fetch(found, self.index, keep=keep)
+            self.tokens = found.tokens[:] if fetched else array("i")
             keep = keep if fetched else 0
-        miss = shared if shared < len(self.tokens) and shared < len(prompt) else None
+        miss = _first_difference(self.tokens, prompt)
         return self._cut(keep), miss
+
+    def outlook(self, prompt: "array[int]") -> tuple[int, int | None]:
+        """What `reuse` would return for a prompt; nothing is changed."""
+        keep, found = self._best(prompt)
+        return keep, _first_difference(self.tokens if found is None else found.tokens, prompt)
 
     def resynchronise(self) -> None:
         """After a decode that did not end: note what of the batch is in the cache nevertheless."""
@@ -210,6 +210,15 @@ class Slot:
         size: int = llama.llama_state_seq_get_size(self._model.context, self.index)
         return size
 
+    def _best(self, prompt: "array[int]") -> tuple[int, Saved | None]:
+        """Tokens that can be kept for a prompt, and the saved sequence that has them, where that has more."""
+        model, held = self._model, self.tokens
+        oldest = llama.llama_memory_seq_pos_min(model.memory, self.index)
+        shared = common_prefix(held, prompt)
+        keep = keepable(model, shared=shared, held=len(held), prompt=len(prompt), oldest=oldest)
+        found = self._shelf.find(prompt, more_than=keep)
+        return (keep, None) if found is None else (found[1], found[0])
+
     def _cut(self, count: int) -> int:
         """Cut the sequence to `count` tokens; where that cannot be done, drop it all. Returns what is kept."""
         if 0 < count < len(self.tokens) and llama.llama_memory_seq_rm(self._model.memory, self.index, count, -1):
@@ -217,3 +226,8 @@ class Slot:
         if count != len(self.tokens):
             self.keep_nothing()
         return len(self.tokens)
+
+
+def _first_difference(held: "array[int]", prompt: "array[int]") -> int | None:
+    shared = common_prefix(held, prompt)
+    return shared if shared < len(held) and shared < len(prompt) else None

@@ -65,6 +65,20 @@ class Vocabulary:
         length = llama.llama_token_to_piece(self.pointer, token, longer, -length, 0, _SHOW_SPECIAL)
         return longer.raw[: max(0, length)]
 
+    def written(self, token: int) -> bytes:
+        """Bytes a token stands for, also those of control tokens; from any thread."""
+        room = PIECE_BYTES
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            length = llama.llama_token_to_piece(self.pointer, token, buffer, room, 0, not _SHOW_SPECIAL)
+            if length >= 0:
+                return buffer.raw[:length]
+            room = -length
+
+    def is_special(self, token: int) -> bool:
+        """Whether it is a control token, or one that is recognised as a whole wherever it is written."""
+        return bool(llama.llama_vocab_get_attr(self.pointer, token) & _SPECIAL)
+
     def ends_answer(self, token: int) -> bool:
         """Whether the token ends a generation: end of text, end of turn, and the like."""
         return bool(llama.llama_vocab_is_eog(self.pointer, token))
@@ -100,7 +114,7 @@ class Vocabulary:
             text: any text.
             ids: its tokens.
         """
-        if not ids or not llama.llama_vocab_get_attr(self.pointer, ids[0]) & _SPECIAL:
+        if not ids or not self.is_special(ids[0]):
             return False
         written = self._text(ids[0])
         return bool(written) and text.startswith(written)
