@@ -11,6 +11,7 @@ from llmtui.domain.events import Failed, Finished, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS
 from llmtui.domain.models import LoadedModel, ModelInfo
+from llmtui.domain.profile import Wanted
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.engines.base import GenerateRequest
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
@@ -62,7 +63,7 @@ class Opened:
             self.services,
             model,
             QUESTION,
-            sampling or Sampling(),
+            Wanted.plain(sampling or Sampling()),
             on_text=on_text or self.pieces.append,
             on_progress=self.progress.append,
             stop=self.stop,

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from ollama_store import OllamaStore
 
 from llmtui.domain.defaults import ModelDefaults, ollama_defaults, settle
+from llmtui.domain.profile import Layer, Wanted
 from llmtui.domain.settings import Sampling
 from llmtui.services.models import Catalogue
 from llmtui.store.config import Config, own_settings
@@ -37,19 +39,22 @@ def test_parameters_of_no_use_are_none(parameters: dict[str, object]) -> None:
 
 
 def test_they_count_where_the_user_said_nothing() -> None:
-    settled = settle(Sampling(top_k=9, stop=("END",)), frozenset({"top_k"}), THEIRS)
+    settled = settle(Wanted(layers=(Layer("config", {"top_k": 9, "stop": ("END",)}),)), THEIRS)
 
     assert settled.sampling == Sampling(temperature=0.2, top_k=9, stop=("<|end|>", "END"))
     assert settled.system == "Be brief."
     assert set(settled.names) == {"temperature", "stop", "system"}
+    assert settled.origins == {
+        "temperature": "model", "top_k": "config", "stop": "model and config", "system": "model",
+    }  # fmt: skip
 
 
 def test_the_users_word_counts_more_and_none_leaves_them_out() -> None:
-    own = frozenset({*Sampling.__struct_fields__, "system"})
-    settled = settle(Sampling(temperature=1), own, THEIRS)
+    every = msgspec.structs.asdict(Sampling(temperature=1))
+    settled = settle(Wanted(layers=(Layer("flag", every),), system=""), THEIRS)
     assert (settled.sampling.temperature, settled.system) == (1, None)
     assert settled.sampling.stop == ("<|end|>",), "a model without its own runs on"
-    assert settle(Sampling(), None, THEIRS) == (Sampling(), None, ())
+    assert settle(Wanted.plain(Sampling()), THEIRS)[:3] == (Sampling(), None, ())
 
 
 def test_what_the_configuration_sets_is_known(tmp_path: Path) -> None:

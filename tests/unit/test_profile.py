@@ -21,7 +21,17 @@ def test_a_value_out_of_range_is_named() -> None:
     with pytest.raises(ValueError, match="temperature"):
         effective([Layer("flag", {"temperature": -1})])
     with pytest.raises(ValueError, match="cannot both"):
-        effective([Layer("a", {"grammar": "root ::= [a]"}), Layer("b", {"json_schema": {}})])
+        effective([Layer("a", {"grammar": "root ::= [a]", "json_schema": {"a": 1}})])
+
+
+def test_a_setting_displaces_what_it_excludes_below_it() -> None:
+    used = effective([
+        Layer("config", {"ignore_eos": True}),
+        Layer("profile", {"grammar": "root ::= [a]"}),
+        Layer("flag", {"json_schema": {"type": "object"}}),
+    ])  # fmt: skip
+    assert used.sampling == Sampling(json_schema={"type": "object"})
+    assert used.origins == {"json_schema": "flag"}
 
 
 def test_what_is_set_of_a_whole_sampling() -> None:

@@ -74,9 +74,8 @@ def _remark(controller: "ChatController", width: int) -> Content:
         return Content.styled(f"context {loaded.context_size:,}: the model has no {asked:,}", "$warning")
     if info.source == "demo":
         return Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted")
-    services = controller.services
     theirs = loaded.defaults if loaded and loaded.defaults else info.defaults
-    sampling = settle(services.config.sampling, services.own, theirs).sampling
+    sampling = settle(controller.wanted, theirs).sampling
     return Content.styled(f"temperature {sampling.temperature:g} · top-p {sampling.top_p:g}", "$text-muted")
 
 

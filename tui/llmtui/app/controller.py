@@ -20,6 +20,7 @@ from llmtui.app.notices import Notices
 from llmtui.app.turns import Turns
 from llmtui.app.view import ChatView
 from llmtui.domain.models import LoadedModel, ModelInfo
+from llmtui.domain.profile import Wanted
 from llmtui.domain.snapshot import ProfilerSnapshot
 from llmtui.errors import LlmtuiError
 from llmtui.services.bookmarks import Bookmarks, pinned_model
@@ -68,6 +69,11 @@ class ChatController:
     def key(self, action_id: str) -> str:
         """The key of an action as people write it."""
         return next(action.key_name for action in self._actions if action.id == action_id)
+
+    @property
+    def wanted(self) -> Wanted:
+        """Settings of the turns to come."""
+        return self._conversation.wanted
 
     @property
     def running(self) -> bool:

@@ -1,16 +1,18 @@
 """Which conversation the window holds: a new one, or one from the history, and how it comes onto the screen."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmtui.app import entries as build
 from llmtui.app.actions import Action
 from llmtui.app.notices import Notices
 from llmtui.app.view import ChatView
 from llmtui.domain.models import ModelInfo
+from llmtui.domain.profile import Profile, Wanted
 from llmtui.errors import LlmtuiError
+from llmtui.services.profiles import wanted
 
 if TYPE_CHECKING:
     from llmtui.services.session import ChatSession
@@ -22,6 +24,8 @@ class Conversation:
 
     Attributes:
         session: the conversation with its file.
+        profile: in use for the turns to come.
+        edits: fields of `Sampling` that were changed over the profile's.
 
     Args:
         services: the parts of the program.
@@ -32,6 +36,8 @@ class Conversation:
 
     def __init__(self, services: "Services", view: ChatView, notices: Notices, actions: Sequence[Action]) -> None:
         self.session: ChatSession | None = None
+        self.profile = services.profile
+        self.edits: dict[str, Any] = {}
         self._services = services
         self._view = view
         self._notices = notices
@@ -49,14 +55,23 @@ class Conversation:
         messages = self.session.messages if self.session else ()
         return next((message.content for message in reversed(messages) if message.role == "assistant"), None)
 
+    @property
+    def wanted(self) -> Wanted:
+        """Settings of the turns to come."""
+        return wanted(self._services.config, self._services.own, self.profile, edits=self.edits)
+
+    def use(self, profile: Profile, edits: Mapping[str, Any]) -> None:
+        """Take a profile for the turns to come, with fields of `Sampling` changed over it."""
+        self.profile, self.edits = profile, dict(edits)
+        if self.session is not None:
+            self.session.take(self.wanted)
+
     def new_session(self) -> "ChatSession":
         """An empty conversation, not shown yet."""
         from llmtui.services.session import ChatSession  # noqa: PLC0415 - after the first paint
 
-        services, config = self._services, self._services.config
-        session = ChatSession.new(services.host, services.folders, sampling=config.sampling, system=config.system)
-        session.own = services.own
-        return session
+        services = self._services
+        return ChatSession.new(services.host, services.folders, wanted=self.wanted)
 
     async def past_session(self, path: Path) -> "ChatSession | LlmtuiError":
         """A conversation from the history, not shown yet; or what stands in the way."""
@@ -64,13 +79,11 @@ class Conversation:
 
         services = self._services
         try:
-            session = await asyncio.to_thread(
-                ChatSession.reopen, services.host, services.folders, path, sampling=services.config.sampling
+            return await asyncio.to_thread(
+                ChatSession.reopen, services.host, services.folders, path, wanted=self.wanted
             )
         except LlmtuiError as error:
             return error
-        session.own = services.own
-        return session
 
     async def adopt(self, session: "ChatSession", *, waiting: str | None = None) -> None:
         """Put the conversation before away and show this one.

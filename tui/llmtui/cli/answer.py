@@ -9,9 +9,9 @@ import msgspec
 from llmtui.cli import output
 from llmtui.cli.failures import INTERRUPTED, tell
 from llmtui.domain.messages import ChatMessage
-from llmtui.domain.settings import Sampling
-from llmtui.domain.templates import NamedTemplate
+from llmtui.domain.profile import Wanted
 from llmtui.services.ask import AnswerReport, ask
+from llmtui.services.profiles import wanted
 from llmtui.services.setup import prepare
 from llmtui.services.wiring import Services
 
@@ -23,6 +23,7 @@ def answer(
     template: str | None,
     system: str | None,
     model: str | None,
+    profile: str | None,
     context: int | None,
     threads: int | None,
     adapters: tuple[str, ...],
@@ -35,17 +36,19 @@ def answer(
     Args:
         prompt: what is asked.
         raw: continue the prompt as it is; no system message is sent then.
-        template: a name or file; None takes the model's own.
-        system: None takes the configured system message; an empty one sends none.
+        template: a name or file; None takes the profile's or the model's own.
+        system: None takes the profile's or the configured system message; an empty one sends none.
         model: None takes the configured model.
+        profile: by name or path; None takes the configured one.
         context: tokens; None takes the configured size.
         threads: None takes the configured number.
         adapters: LoRA adapters to attach, as the user wrote them.
-        sampling: fields of `Sampling` over the configured ones.
+        sampling: fields of `Sampling` over those of the profile and the configuration.
         stats: print the metrics to standard error.
         as_json: print one JSON object instead of the answer.
     """
-    services = prepare(context=context, threads=threads)
+    services = prepare(context=context, threads=threads, profile=profile)
+    template = template or (None if raw else services.profile.template)
     chosen_template = None
     if template is not None:
         from llmtui.services.templates import find_template  # noqa: PLC0415 - needed for this option only
@@ -56,13 +59,11 @@ def answer(
 
         found = tuple(parse_adapter(services.catalogue, text) for text in adapters)
         services.host.runtime = msgspec.structs.replace(services.host.runtime, adapters=found)
-    settings = msgspec.structs.replace(services.config.sampling, **sampling)
-    system = services.config.system if system is None else system
-    asked = prompt if raw else _conversation(system, prompt)
-    chosen = services.own | sampling.keys() | ({"system"} if raw or system is not None else set())
-    report = asyncio.run(
-        _stream(services, model, asked, settings, own=frozenset(chosen), template=chosen_template, as_json=as_json)
-    )
+    system = "" if raw else system
+    asking = wanted(services.config, services.own, services.profile, flags=sampling, system=system, template=chosen_template)
+    asked = prompt if raw else _conversation(asking.system, prompt)
+    report = asyncio.run(_stream(services, model, asked, asking, as_json=as_json))
+    settings = asking.sampling
     if report.finish_reason == "length" and (settings.json_schema is not None or settings.grammar is not None):
         output.note("warning: the answer is cut off before it had the form asked for; more tokens: --max-tokens N")
     return _tell_report(report, stats=stats, as_json=as_json)
@@ -77,10 +78,8 @@ async def _stream(
     services: Services,
     model: str | None,
     prompt: tuple[ChatMessage, ...] | str,
-    sampling: Sampling,
+    asking: Wanted,
     *,
-    own: frozenset[str],
-    template: NamedTemplate | None,
     as_json: bool,
 ) -> AnswerReport:
     """Stream the answer to standard output; the first Ctrl-C stops the turn, the second one the program."""
@@ -103,12 +102,10 @@ async def _stream(
             services,
             model,
             prompt,
-            sampling,
+            asking,
             on_text=(lambda _: progress.clear()) if as_json else on_text,
             on_progress=progress.show,
             stop=stop,
-            own=own,
-            template=template,
         )
     finally:
         progress.clear()

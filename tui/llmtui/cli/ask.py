@@ -17,6 +17,7 @@ Examples:
   llmtui ask -m models/qwen2.gguf --max-tokens 64 --stats "Name three rivers."
   llmtui ask -m http://127.0.0.1:8080/v1#qwen2-7b "你是谁?"
   llmtui ask -m base.gguf --lora poet.gguf:0.8 "写一首诗"
+  llmtui ask -p precise "How many legs has a spider?"
   git diff | llmtui ask "Write a commit message for this change"
   llmtui ask -m base.gguf --template vicuna "Name three rivers."
   llmtui ask --raw --max-tokens 40 "def fibonacci(n):"
@@ -46,6 +47,7 @@ class _Number(click.FloatRange):
 @click.option(
     "-m", "--model", metavar="MODEL", help="demo, a .gguf file, a name from `llmtui models`, SERVER/ID, or URL#ID."
 )
+@click.option("-p", "--profile", metavar="PROFILE", help="A name from `llmtui profiles`, or a .yaml file.")
 @click.option("-s", "--system", metavar="TEXT", help="System message.")
 @click.option("--raw", is_flag=True, help="Send the prompt as it is, without a chat template.")
 @click.option(
@@ -73,6 +75,7 @@ def command(
     /,
     prompt: str | None,
     model: str | None,
+    profile: str | None,
     *,
     system: str | None,
     raw: bool,
@@ -111,6 +114,7 @@ def command(
         template=template,
         system=system,
         model=model,
+        profile=profile,
         context=context,
         threads=threads,
         adapters=adapters,

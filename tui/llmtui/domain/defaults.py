@@ -1,10 +1,11 @@
 """Settings that a model's publisher chose, below what the user sets."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
+from llmtui.domain.profile import Layer, Wanted, effective
 from llmtui.domain.settings import Sampling
 
 _RENAMED = {"num_predict": "max_tokens"}
@@ -41,17 +42,21 @@ class ModelDefaults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settled(NamedTuple):
-    """Settings of a turn, and which of them are the publisher's.
+    """Settings of a turn, and where they come from.
 
     Attributes:
         sampling: to be used.
         system: the publisher's message; None where the user's word counts, or there is none.
         names: of the fields that are the publisher's, `system` among them.
+        origins: of every field that is not a default, `system` among them; see `Layer.origin`.
+        profile: name of the profile in use.
     """
 
     sampling: Sampling
-    system: str | None
-    names: tuple[str, ...]
+    system: str | None = None
+    names: tuple[str, ...] = ()
+    origins: dict[str, str] = {}  # noqa: RUF012 - a tuple's field, and never changed
+    profile: str | None = None
 
 
 def ollama_defaults(parameters: Mapping[str, Any], system: str | None) -> ModelDefaults | None:
@@ -80,24 +85,24 @@ def ollama_defaults(parameters: Mapping[str, Any], system: str | None) -> ModelD
     return ModelDefaults(sampling=tuple(found.items()), system=system, context=tokens if tokens > 0 else None)
 
 
-def settle(sampling: Sampling, own: Collection[str] | None, defaults: ModelDefaults | None) -> Settled:
+def settle(wanted: Wanted, defaults: ModelDefaults | None) -> Settled:
     """The settings of a turn.
 
     Args:
-        sampling: as the user has it, the program's defaults included.
-        own: names of the fields that the user set, `system` among them; None leaves the publisher's out.
+        wanted: by the user.
         defaults: the publisher's.
 
     Stop strings of both count: a model without its own runs on past the end of its answer.
     """
-    if own is None or defaults is None:
-        return Settled(sampling, None, ())
-    theirs = dict(defaults.sampling)
-    taken = {name: value for name, value in theirs.items() if name not in own}
+    theirs = dict(defaults.sampling) if defaults is not None and wanted.publishers else {}
+    used = effective([Layer("model", theirs), *wanted.layers])
+    sampling, origins = used.sampling, used.origins
     stops = tuple(dict.fromkeys((*theirs.get("stop", ()), *sampling.stop)))
     if stops != sampling.stop:
-        taken["stop"] = stops
-    taken = {name: value for name, value in taken.items() if getattr(sampling, name) != value}
-    system = None if "system" in own else defaults.system
-    names = (*taken, *(("system",) if system else ()))
-    return Settled(msgspec.structs.replace(sampling, **taken), system, names)
+        sampling = msgspec.structs.replace(sampling, stop=stops)
+        origins["stop"] = f"model and {origins['stop']}"
+    system = defaults.system if defaults is not None and wanted.publishers and wanted.system is None else None
+    if system or wanted.system is not None:
+        origins["system"] = "model" if system else wanted.system_origin
+    names = tuple(name for name, origin in origins.items() if origin.startswith("model"))
+    return Settled(sampling, system, names, origins, wanted.profile.name)

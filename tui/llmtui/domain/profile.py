@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.templates import NamedTemplate
 
 Mode = Literal["instruct", "chat", "chat-instruct", "text", "infill"]
 Overflow = Literal["stop", "slide", "compact"]
@@ -15,7 +16,10 @@ MAX_PROSE = 1 << 20
 """Characters of a profile's longest text: more than any context holds."""
 
 Prose = Annotated[str, Meta(max_length=MAX_PROSE)]
-Name = Annotated[str, Meta(min_length=1, max_length=100)]
+NAME_PATTERN = r"^\w[\w.-]{0,79}$"
+Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+Speaker = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
+"""Of one line: it stands before what is said, and ends answers."""
 
 
 class Character(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -31,8 +35,8 @@ class Character(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         example_dialogue: put behind the context, to show the tone.
     """
 
-    name: Name = "AI"
-    user_name: Name = "You"
+    name: Speaker = "AI"
+    user_name: Speaker = "You"
     context: Prose = ""
     greeting: Prose = ""
     example_dialogue: Prose = ""
@@ -81,12 +85,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 raise ValueError(f"{where}: {error}") from error
 
 
-class Layer(NamedTuple):
+class Layer(msgspec.Struct, frozen=True):
     """Settings from one place.
 
     Attributes:
         origin: in words: `default`, `model`, `config`, `profile NAME`, `flag`, `edit`.
-        values: fields of `Sampling` that are set there.
+        values: fields of `Sampling` or of `Runtime` that are set there.
     """
 
     origin: str
@@ -105,18 +109,39 @@ class Effective(NamedTuple):
     origins: dict[str, str]
 
 
-def effective(layers: Sequence[Layer]) -> Effective:
-    """Lay settings over one another, the last one on top.
+_EXCLUDED = {
+    "grammar": ("json_schema", "ignore_eos"),
+    "json_schema": ("grammar", "ignore_eos"),
+    "ignore_eos": ("grammar", "json_schema"),
+}
+"""A setting displaces these of the layers below it: both together are not possible."""
 
-    Raises:
-        ValueError: a value is out of its range, or two exclude each other; the text names the field.
-    """
+
+def lay_over(layers: Sequence[Layer]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values of the layers, the last one on top, and the origin of each."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for layer in layers:
-        for name, value in layer.values.items():
-            values[name] = value
-            origins[name] = layer.origin
+        for name in [
+            name for key, value in layer.values.items() if value not in (None, False) for name in _EXCLUDED.get(key, ())
+        ]:
+            if name not in layer.values:
+                values.pop(name, None)
+                origins.pop(name, None)
+        values |= layer.values
+        origins |= dict.fromkeys(layer.values, layer.origin)
+    return values, origins
+
+
+def effective(layers: Sequence[Layer]) -> Effective:
+    """Lay settings over one another, the last one on top.
+
+    A grammar displaces a JSON schema below it, and the other way round.
+
+    Raises:
+        ValueError: a value is out of its range, or two of one layer exclude each other; the text names the field.
+    """
+    values, origins = lay_over(layers)
     try:
         return Effective(msgspec.convert(values, Sampling), origins)
     except msgspec.ValidationError as error:
@@ -131,3 +156,33 @@ def set_fields(sampling: Sampling) -> dict[str, Any]:
         for name in sampling.__struct_fields__
         if getattr(sampling, name) != getattr(plain, name)
     }
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asks of every turn, whichever model answers.
+
+    Attributes:
+        profile: in use.
+        layers: the user's settings of sampling, the lowest first; a model's own go below them.
+        system: the system message; an empty one sends none; None leaves it to the model's publisher.
+        system_origin: where it comes from, as `Layer.origin`.
+        template: chosen in place of the model's own.
+        publishers: whether the settings of a model's publisher count at all.
+    """
+
+    profile: Profile = Profile()
+    layers: tuple[Layer, ...] = ()
+    system: str | None = None
+    system_origin: str = "config"
+    publishers: bool = True
+    template: NamedTemplate | None = None
+
+    @classmethod
+    def plain(cls, sampling: Sampling) -> "Wanted":
+        """These settings and no others, also not those of a model's publisher."""
+        return cls(layers=(Layer("config", set_fields(sampling)),), publishers=False)
+
+    @property
+    def sampling(self) -> Sampling:
+        """The settings without those of a model."""
+        return effective(self.layers).sampling

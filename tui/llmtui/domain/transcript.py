@@ -24,7 +24,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         seed: the one used, also when it was drawn.
         from_model: names of settings that are the publisher's, because the user set none; `system` may be
             among them.
-        system: the publisher's system message, when it was sent.
+        system: the system message that was sent, where it is not the chat's own but the publisher's, or a profile's
+            that was chosen later.
+        profile: name of the profile in use.
+        origins: where each setting that is no default came from: `model`, `config`, `profile NAME`, `flag`, `edit`;
+            `system` is among them.
         options: sampling options as the engine took them, where that differs from `sampling` in name or value.
         bos_count: begin-of-sequence tokens at the head of the prompt; two is a template's mistake.
         mode: how the conversation was put, see `Profile.mode`.
@@ -48,6 +52,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seed: int | None = None
     from_model: tuple[str, ...] = ()
     system: str | None = None
+    profile: str | None = None
+    origins: dict[str, str] = {}
     options: dict[str, int | float | str | list[str]] | None = None
     context_asked: int | None = None
     context_granted: int | None = None

@@ -16,9 +16,7 @@ from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, TurnMetrics
 from llmtui.domain.models import LoadedModel, ModelInfo
-from llmtui.domain.profile import Mode, Profile
-from llmtui.domain.settings import Sampling
-from llmtui.domain.templates import NamedTemplate
+from llmtui.domain.profile import Mode, Wanted
 from llmtui.domain.text import visible_line
 from llmtui.domain.transcript import Manifest
 from llmtui.engines.base import Engine, error_of, failure_of
@@ -68,14 +66,11 @@ async def ask(
     services: Services,
     model: str | None,
     prompt: tuple[ChatMessage, ...] | str,
-    sampling: Sampling,
+    wanted: Wanted,
     *,
     on_text: Callable[[str], None],
     on_progress: Callable[[str], None],
     stop: asyncio.Event,
-    own: frozenset[str] | None = None,
-    template: NamedTemplate | None = None,
-    profile: Profile | None = None,
 ) -> AnswerReport:
     """Load a model, answer once, unload it.
 
@@ -83,14 +78,11 @@ async def ask(
         services: the parts of the program.
         model: as the user wrote it; None takes the configured one, else the demo model.
         prompt: a conversation whose last message is to be answered, or a text to be continued as it is.
-        sampling: how tokens are drawn.
+        wanted: how tokens are drawn, and how a conversation is put; its system message stands in `prompt` already, and
+            a text is continued as it is whatever the profile says.
         on_text: given every piece of the answer, not safe to show. What it raises ends the turn and comes out here.
         on_progress: given a line, safe to show, on how far load and prefill are.
         stop: set it to cancel; what has come is in the report.
-        own: names of the settings that the user chose, `system` among them; all else may be the publisher's of the
-            model. None leaves a publisher's settings out.
-        template: to put the conversation into instead of the model's own.
-        profile: how a conversation is put; a text is continued as it is whatever the profile says.
 
     Raises:
         UsageError: there is no such model, or the profile's mode cannot take this prompt. Model and engine errors are
@@ -107,11 +99,10 @@ async def ask(
         except (ModelError, EngineError) as error:
             return _failed(model or services.catalogue.default, error)
         await warming
-        settled = settle(sampling, own, loaded.defaults or info.defaults)
-        profile = profile or Profile()
+        settled = settle(wanted, loaded.defaults or info.defaults)
         raw = isinstance(prompt, str)
-        asked = _asked(prompt, profile, settled.system, loaded, template)
-        turn = _Turn(engine, loaded, asked, "text" if raw else profile.mode, settled)
+        asked = _asked(prompt, wanted, settled.system, loaded)
+        turn = _Turn(engine, loaded, asked, "text" if raw else wanted.profile.mode, settled)
         await turn.run(on_text, on_progress, stop)
         return await turn.report(services)
     finally:
@@ -202,19 +193,17 @@ class _Turn:
 
 
 def _asked(
-    prompt: tuple[ChatMessage, ...] | str,
-    profile: Profile,
-    publishers_system: str | None,
-    loaded: LoadedModel,
-    template: NamedTemplate | None,
+    prompt: tuple[ChatMessage, ...] | str, wanted: Wanted, publishers_system: str | None, loaded: LoadedModel
 ) -> Asked:
     if isinstance(prompt, str):
         return Asked(prompt=prompt)
+    profile = wanted.profile
     own = "\n\n".join(message.content for message in prompt if message.role == "system")
     said = [message for message in prompt if message.role != "system"]
     if profile.mode in PERSONA_MODES and profile.character is not None:
         said.insert(0, ChatMessage("assistant", greeting_of(profile.character)))
-    return build(profile, as_messages(said), system=own or publishers_system, loaded=loaded, template=template)
+    system = own or publishers_system
+    return build(profile, as_messages(said), system=system, loaded=loaded, template=wanted.template)
 
 
 async def _load(services: Services, info: ModelInfo, on_progress: Callable[[str], None]) -> tuple[Engine, LoadedModel]:

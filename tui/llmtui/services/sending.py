@@ -65,6 +65,8 @@ def manifest_of(
         sampling=sampling,
         from_model=settled.names,
         system=settled.system,
+        profile=settled.profile,
+        origins=settled.origins,
         runtime=runtime,
         seed=timings.seed,
         options=timings.options,

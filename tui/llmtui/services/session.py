@@ -6,12 +6,14 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+import msgspec
+
 from llmtui.domain.defaults import Settled, settle
 from llmtui.domain.dialogue import greeting_of
 from llmtui.domain.events import Failed, TurnEvent
 from llmtui.domain.messages import Message
 from llmtui.domain.models import LoadedModel
-from llmtui.domain.profile import Profile
+from llmtui.domain.profile import Profile, Wanted
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.domain.transcript import EndRecord
@@ -47,10 +49,7 @@ class ChatSession:
     """A chat and its file. It lives on one event loop; make it with `new` or `reopen`.
 
     Attributes:
-        sampling: for the turns to come; may be replaced between turns.
-        own: names of the settings that the user chose, `system` among them; all else may be the publisher's of a
-            model. None leaves a publisher's settings out.
-        profile: how the turns to come are put; replace it with `use`.
+        wanted: settings of the turns to come; replace them with `take`.
         thread: the messages, and what the user changes in them.
         damaged: lines of a reopened file that could not be read.
     """
@@ -62,13 +61,12 @@ class ChatSession:
         journal: Journal,
         thread: Thread,
         *,
-        sampling: Sampling,
+        wanted: Wanted,
     ) -> None:
-        self.sampling = sampling
-        self.own: frozenset[str] | None = None
-        self.profile = Profile()
+        self.wanted = wanted
         self.thread = thread
         self.damaged = 0
+        self._system: tuple[str | None] | None = None
         self._host = host
         self._folders = folders
         self._journal = journal
@@ -86,24 +84,37 @@ class ChatSession:
         host: ModelHost,
         folders: Folders,
         *,
-        sampling: Sampling,
+        sampling: Sampling | None = None,
         system: str | None = None,
+        wanted: Wanted | None = None,
     ) -> "ChatSession":
         """An empty chat; its file comes into being with the first message.
 
         Args:
             host: whose model answers.
             folders: where the chat is kept.
-            sampling: how tokens are drawn.
-            system: put before the conversation.
+            sampling: how tokens are drawn, where `wanted` does not say it.
+            system: put before the conversation, where `wanted` does not say it.
+            wanted: settings layer by layer.
         """
+        wanted = wanted or msgspec.structs.replace(Wanted.plain(sampling or Sampling()), system=system)
         chat_id = new_id()
         journal = Journal(TranscriptWriter(folders.chats_dir / file_name(chat_id, SUFFIX)))
-        return cls(host, folders, journal, Thread(journal, chat_id, system=system), sampling=sampling)
+        session = cls(host, folders, journal, Thread(journal, chat_id, system=wanted.system), wanted=wanted)
+        session.use(wanted.profile)
+        return session
 
     @classmethod
-    def reopen(cls, host: ModelHost, folders: Folders, path: Path, *, sampling: Sampling) -> "ChatSession":
-        """Go on with a chat. Reads from disk: call it from a thread.
+    def reopen(
+        cls,
+        host: ModelHost,
+        folders: Folders,
+        path: Path,
+        *,
+        sampling: Sampling | None = None,
+        wanted: Wanted | None = None,
+    ) -> "ChatSession":
+        """Go on with a chat; settings as for `new`, but for its own system message. Reads: call it from a thread.
 
         An answer that was being written when the program was killed is a message that ended in an error, with what
         was saved of it.
@@ -119,7 +130,8 @@ class ChatSession:
             writer.close()
             raise
         journal = Journal(writer)
-        session = cls(host, folders, journal, Thread(journal, new_id()), sampling=sampling)
+        wanted = wanted or Wanted.plain(sampling or Sampling())
+        session = cls(host, folders, journal, Thread(journal, new_id()), wanted=wanted)
         session._adopt(transcript)
         return session
 
@@ -141,7 +153,7 @@ class ChatSession:
     @property
     def system(self) -> str | None:
         """The system message, put before the conversation; not part of `messages`."""
-        return self.thread.system
+        return self.thread.system if self._system is None else self._system[0]
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -168,10 +180,18 @@ class ChatSession:
 
     def use(self, profile: Profile) -> None:
         """Put the turns to come as a profile says; its character's greeting opens a chat that is empty yet."""
-        self.profile = profile
+        self.wanted = msgspec.structs.replace(self.wanted, profile=profile)
         speaker = speaker_of(profile)
         greets = speaker is not None and profile.character is not None
         self.thread.greet(greeting_of(profile.character) if greets and profile.character else "", speaker or "")
+
+    def take(self, wanted: Wanted) -> None:
+        """Take other settings for the turns to come, with their system message in place of the one before."""
+        if wanted.system != self.system:
+            self._system = (wanted.system,)
+            self.thread.set_system(wanted.system)
+        self.wanted = wanted
+        self.use(wanted.profile)
 
     def retry_save(self) -> None:
         """Try again to save what could not be saved, without waiting for it. Cheap enough to be called every second."""
@@ -331,11 +351,12 @@ class ChatSession:
         settled = self._settled(loaded)
         try:
             asked = build(
-                self.profile,
+                self.wanted.profile,
                 self.messages,
                 system=self.system or settled.system,
                 answer_start=turn.answer_start,
                 loaded=loaded,
+                template=self.wanted.template,
             )
         except LlmtuiError as error:
             turn.add(failure_of(error))
@@ -354,8 +375,8 @@ class ChatSession:
             runtime=self._host.runtime,
             settled=settled,
             asked=asked,
-            mode=self.profile.mode,
-            speaker=speaker_of(self.profile),
+            mode=self.wanted.profile.mode,
+            speaker=speaker_of(self.wanted.profile),
             load_s=self._host.claim_load_s(),
             read_machine=lambda: read_machine(self._folders, cpu_name()),
         )
@@ -364,8 +385,11 @@ class ChatSession:
     def _settled(self, loaded: LoadedModel | None) -> Settled:
         """The settings of a turn with the present model."""
         listed = self._host.info.defaults if self._host.info else None
-        own = self.own if self.own is None or not self.system else self.own | {"system"}
-        return settle(self.sampling, own, loaded.defaults if loaded and loaded.defaults else listed)
+        origin = self.wanted.system_origin if self.system == self.wanted.system else "chat"
+        wanted = msgspec.structs.replace(self.wanted, system=self.system, system_origin=origin)
+        settled = settle(wanted, loaded.defaults if loaded and loaded.defaults else listed)
+        other = self.system if self.system != self.thread.system else None
+        return settled if other is None else settled._replace(system=other)
 
     def _note(self, turn: Turn) -> None:
         self._turns = (*self._turns, turn)

@@ -53,6 +53,11 @@ class Thread:
         """What the next question follows: one that did not fit makes way for it."""
         return self.messages[:-1] if self.refused else self.messages
 
+    def set_system(self, system: str | None) -> None:
+        """Another system message for a chat of which nothing is on the disk; later it keeps the one it began with."""
+        if not self._on_disk:
+            self.system = system
+
     def adopt(self, transcript: Transcript) -> None:
         """Go on with a chat from its file."""
         root = next((message for message in transcript.messages if message.role == "system"), None)

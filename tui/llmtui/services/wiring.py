@@ -3,15 +3,18 @@
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import msgspec
 
 from llmtui.domain.models import ModelInfo
+from llmtui.domain.profile import Profile
 from llmtui.domain.quantities import count
 from llmtui.domain.settings import Runtime, Server
 from llmtui.engines.base import Engine
 from llmtui.services.host import ModelHost
 from llmtui.services.models import Catalogue
+from llmtui.services.profiles import runtime_layers, runtime_of
 from llmtui.services.servers import server_name, server_of
 from llmtui.store.config import Config
 from llmtui.store.paths import Folders
@@ -24,6 +27,8 @@ class Services:
     Attributes:
         host: the model that answers; closing it is the front end's last act.
         own: names of the sampling settings that the configuration sets, and `system` when it does.
+        profile: in use when the program starts.
+        runtime_flags: fields of `Runtime` from the command line; `config.runtime` has them, too.
     """
 
     config: Config
@@ -31,17 +36,30 @@ class Services:
     catalogue: Catalogue
     host: ModelHost
     own: frozenset[str] = frozenset()
+    profile: Profile = dataclasses.field(default_factory=Profile)
+    runtime_flags: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def build(config: Config, folders: Folders, own: frozenset[str] = frozenset()) -> Services:
+def build(
+    config: Config,
+    folders: Folders,
+    own: frozenset[str] = frozenset(),
+    *,
+    profile: Profile | None = None,
+    runtime_flags: Mapping[str, Any] | None = None,
+) -> Services:
     """The parts for a configuration; nothing is created on disk and no model is loaded."""
     catalogue = Catalogue(folders, config)
+    profile = profile or Profile()
+    runtime = runtime_of(runtime_layers(config, profile, runtime_flags or {}))
     return Services(
         config=config,
         folders=folders,
         catalogue=catalogue,
-        host=ModelHost(partial(open_engine, catalogue.servers), config.runtime, limits=config.pool),
+        host=ModelHost(partial(open_engine, catalogue.servers), runtime, limits=config.pool),
         own=own,
+        profile=profile,
+        runtime_flags=runtime_flags or {},
     )
 
 

@@ -29,6 +29,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         webui_folder: of text-generation-webui, whose models are then found.
         hub_endpoint: of the Hugging Face hub or a mirror to pull from; None takes HF_ENDPOINT, or huggingface.co.
         default_model: taken when no model is named; None takes the demo model.
+        default_profile: taken when no profile is named, by name or path.
         theme: a Textual theme's name.
         keymap: action id to key.
         sampling: defaults of a turn.
@@ -43,6 +44,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     webui_folder: str | None = None
     hub_endpoint: str | None = None
     default_model: str | None = None
+    default_profile: str | None = None
     theme: str | None = None
     keymap: dict[str, str] = {}
     sampling: Sampling = Sampling()
@@ -100,7 +102,11 @@ def own_settings(folders: Folders) -> frozenset[str]:
 
 def _check_paths(path: Path, text: str, config: Config) -> None:
     """No path holds a NUL character, and the system's calls answer one with a ValueError."""
-    single = (("webui_folder", config.webui_folder), ("default_model", config.default_model))
+    single = (
+        ("webui_folder", config.webui_folder),
+        ("default_model", config.default_model),
+        ("default_profile", config.default_profile),
+    )
     for key, words in (("model_folders", config.model_folders), *((key, (word or "",)) for key, word in single)):
         if any("\0" in word for word in words):
             raise ConfigError(

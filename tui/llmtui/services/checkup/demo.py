@@ -3,6 +3,7 @@
 import asyncio
 
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.profile import Wanted
 from llmtui.domain.settings import Sampling
 from llmtui.errors import LlmtuiError
 from llmtui.services.ask import ask
@@ -10,7 +11,7 @@ from llmtui.services.checkup.report import Check
 from llmtui.services.wiring import Services
 
 _QUESTION = (ChatMessage("user", "hello"),)
-_ONE_TOKEN = Sampling(temperature=0, max_tokens=1, ignore_eos=True)
+_ONE_TOKEN = Wanted.plain(Sampling(temperature=0, max_tokens=1, ignore_eos=True))
 
 
 async def demo_model(services: Services) -> tuple[Check, ...]:

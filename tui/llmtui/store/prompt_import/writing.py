@@ -4,34 +4,14 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any
-
-import yaml
+from typing import IO
 
 from llmtui.domain.prompt_set import Header
 from llmtui.store.prompt_import.drafts import Draft, Left
 from llmtui.store.prompt_sets import write_header
-from llmtui.store.yaml_stream import is_text
+from llmtui.store.yaml_dump import dump
 
-_WIDTH = 110
 _LONGEST_ID = 200
-_BASE: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-class _Dumper(_BASE):  # type: ignore[misc]  # one of two classes, with and without libyaml
-    """Texts of several lines as blocks; quotes wherever our reader would take a word for something else."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - PyYAML's signature
-        """Nothing is written as a reference to something above."""
-        return True
-
-
-def _represent_text(dumper: Any, text: str) -> Any:
-    style = "|" if "\n" in text.strip("\n") else None if is_text(text) else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
 
 
 def write_set(
@@ -83,7 +63,7 @@ def _write_samples(
             continue
         count += 1
         entry = {"id": _unique(str(draft.get("id") or f"sample-{count}"), seen), **_given(draft)}
-        file.write(yaml.dump([entry], Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_WIDTH))
+        file.write(dump([entry]))
         on_written(count)
     return count
 
