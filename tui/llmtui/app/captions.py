@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from llmtui.app.controller import ChatController
     from llmtui.app.operations import Operation
     from llmtui.domain.messages import Message
+    from llmtui.domain.models import ModelInfo
     from llmtui.services.session import DraftCount
 
 NOTHING = Content("")
+DEFAULT = "default"
+"""Of the profiles, the one that goes without saying."""
 
 
 def header(controller: "ChatController", width: int, operations: "Sequence[Operation]" = ()) -> tuple[Content, Content]:
@@ -72,8 +75,18 @@ def _remark(controller: "ChatController", width: int) -> Content:
     asked, loaded = controller.services.host.runtime.context, controller.loaded
     if asked and loaded and loaded.context_size is not None and loaded.context_size < asked:
         return Content.styled(f"context {loaded.context_size:,}: the model has no {asked:,}", "$warning")
+    return _settings(controller, info, width)
+
+
+def _settings(controller: "ChatController", info: "ModelInfo", width: int) -> Content:
+    """The profile and its mode; without one, what there is to say of the model's settings."""
+    profile = controller.profile
+    if profile.name != DEFAULT or controller.edits:
+        name = fmt.name(profile.name) + (" *" if controller.edits else "")
+        return Content.assemble((name, "bold $secondary"), (f" · {profile.mode}", "$text-muted"))
     if info.source == "demo":
         return Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted")
+    loaded = controller.loaded
     theirs = loaded.defaults if loaded and loaded.defaults else info.defaults
     sampling = settle(controller.wanted, theirs).sampling
     return Content.styled(f"temperature {sampling.temperature:g} · top-p {sampling.top_p:g}", "$text-muted")

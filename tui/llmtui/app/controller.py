@@ -5,10 +5,10 @@ It tells a `ChatView` what to show and never touches a widget. Everything runs o
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llmtui.app import entries as build
 from llmtui.app import format as fmt
@@ -20,7 +20,7 @@ from llmtui.app.notices import Notices
 from llmtui.app.turns import Turns
 from llmtui.app.view import ChatView
 from llmtui.domain.models import LoadedModel, ModelInfo
-from llmtui.domain.profile import Wanted
+from llmtui.domain.profile import Profile, Wanted
 from llmtui.domain.snapshot import ProfilerSnapshot
 from llmtui.errors import LlmtuiError
 from llmtui.services.bookmarks import Bookmarks, pinned_model
@@ -69,6 +69,16 @@ class ChatController:
     def key(self, action_id: str) -> str:
         """The key of an action as people write it."""
         return next(action.key_name for action in self._actions if action.id == action_id)
+
+    @property
+    def profile(self) -> Profile:
+        """The profile in use."""
+        return self._conversation.profile
+
+    @property
+    def edits(self) -> Mapping[str, Any]:
+        """Fields of `Sampling` that were changed over the profile's."""
+        return self._conversation.edits
 
     @property
     def wanted(self) -> Wanted:

@@ -29,7 +29,8 @@ def runtime_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def open_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options of the terminal program, which stand before or behind MODEL."""
     chat = click.option("--chat", metavar="ID|PATH", help="Reopen a past chat and continue it.")
-    return chat(runtime_options(function))
+    profile = click.option("-p", "--profile", metavar="PROFILE", help="A name from `llmtui profiles`, or a .yaml file.")
+    return profile(chat(runtime_options(function)))
 
 
 class _OpenCommand(click.Command):
@@ -49,13 +50,14 @@ class _OpenCommand(click.Command):
 def open_tui(ctx: click.Context, /, model: str | None, **options: Any) -> None:
     """Open the chat screen."""
     before = ctx.parent.params if ctx.parent else {}
-    chat, context, threads = (
-        options[name] if options.get(name) is not None else before.get(name) for name in ("chat", "context", "threads")
+    chat, context, threads, profile = (
+        options[name] if options.get(name) is not None else before.get(name)
+        for name in ("chat", "context", "threads", "profile")
     )
     from llmtui.services.chats import find_chat  # noqa: PLC0415 - `--help` loads no service
     from llmtui.services.setup import prepare  # noqa: PLC0415
 
-    services = prepare(context=context, threads=threads)
+    services = prepare(context=context, threads=threads, profile=profile)
     if model is not None:
         _check_model(services, model)
     path = find_chat(services.folders, chat) if chat is not None else None
