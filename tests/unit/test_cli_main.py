@@ -146,11 +146,11 @@ def test_options_stand_before_or_behind_the_model(run: Run, monkeypatch: pytest.
     monkeypatch.setattr("llmtui.services.setup.prepare", prepare)
     run("--context", "512", "--threads", "3", "demo", "--context", "1024")
     run("demo", "--threads", "2")
-    run("--threads", "1")
+    run("--threads", "1", "-p", "poet")
     assert seen == [
-        {"context": 1024, "threads": 3},
-        {"context": None, "threads": 2},
-        {"context": None, "threads": 1},
+        {"context": 1024, "threads": 3, "profile": None},
+        {"context": None, "threads": 2, "profile": None},
+        {"context": None, "threads": 1, "profile": "poet"},
     ]
 
 

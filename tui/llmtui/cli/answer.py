@@ -60,7 +60,9 @@ def answer(
         found = tuple(parse_adapter(services.catalogue, text) for text in adapters)
         services.host.runtime = msgspec.structs.replace(services.host.runtime, adapters=found)
     system = "" if raw else system
-    asking = wanted(services.config, services.own, services.profile, flags=sampling, system=system, template=chosen_template)
+    asking = wanted(
+        services.config, services.own, services.profile, flags=sampling, system=system, template=chosen_template
+    )
     asked = prompt if raw else _conversation(asking.system, prompt)
     report = asyncio.run(_stream(services, model, asked, asking, as_json=as_json))
     settings = asking.sampling
