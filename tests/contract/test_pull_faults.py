@@ -88,6 +88,22 @@ async def test_gated_and_private_repositories_want_a_token(hub: HubServer, monke
     assert (await look(hub, "meta/gated")).matching
 
 
+async def test_a_token_with_a_line_break_at_its_end_works(hub: HubServer, monkeypatch: pytest.MonkeyPatch):
+    hub.gated.add(REPOSITORY)
+    monkeypatch.setenv("HF_TOKEN", f"{hub.token}\n")
+    assert (await look(hub)).matching
+    assert hub.asked[-1].headers["authorization"] == f"Bearer {hub.token}"
+
+
+@pytest.mark.parametrize("token", ["hf_sec\nret", "hf_sec密ret"])
+async def test_a_token_that_cannot_be_sent_is_not_shown(hub: HubServer, monkeypatch: pytest.MonkeyPatch, token: str):
+    monkeypatch.setenv("HF_TOKEN", token)
+    error = await fails(hub)
+    assert error.title == "The token cannot be sent"
+    assert "sec" not in str(error)
+    assert hub.asked == []
+
+
 async def test_a_token_on_the_disk_is_not_used(hub: HubServer, tmp_path: Path):
     (tmp_path / "hf").mkdir()
     (tmp_path / "hf" / "token").write_text(hub.token)
@@ -181,6 +197,20 @@ async def test_another_file_of_that_name_is_not_touched(hub: HubServer, tmp_path
     with pytest.raises(ModelError, match="Another file of that name"):
         await bring(await look(hub), tmp_path)
     assert (tmp_path / FILE).read_bytes() == b"mine"
+
+
+async def test_a_link_of_that_name_that_leads_nowhere_now_is_not_touched(hub: HubServer, tmp_path: Path):
+    (tmp_path / FILE).symlink_to("/mnt/unplugged/model.gguf")
+    with pytest.raises(ModelError, match="Another file of that name"):
+        await bring(await look(hub), tmp_path)
+    assert (tmp_path / FILE).is_symlink()
+
+
+async def test_a_process_that_cannot_be_started_is_no_defect(hub: HubServer, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sys.executable", "/nonexistent/python")
+    error = await fails(hub)
+    assert error.title == "The downloading process cannot be started"
+    assert "/nonexistent/python" in error.cause
 
 
 async def test_a_disk_without_room_is_told_before(hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

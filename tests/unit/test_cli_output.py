@@ -133,3 +133,8 @@ def test_stats_show_every_group_and_why_figures_are_missing() -> None:
     assert "1,235 / 2,470  50.0 %, KV cache 1.0 MiB" in lines["context"]
     assert "no ␛[31mdriver" in lines["gpu"]
     assert "too short" in lines["energy"]
+
+
+def test_one_monstrous_name_pushes_only_its_own_row_aside():
+    lines = aligned([("a", "1", "x"), ("n" * 3000, "2", "y")], right=frozenset({1}), most=8)
+    assert lines == [f"a{' ' * 9}1  x", f"{'n' * 3000}  2  y"]

@@ -55,6 +55,19 @@ async def test_a_certificate_of_ones_own(authority: trustme.CA, tmp_path: Path) 
             await engine.close()
 
 
+async def test_https_to_a_server_that_only_knows_http_is_no_matter_of_certificates() -> None:
+    async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as plain:
+        port = plain.sockets[0].getsockname()[1]
+        with pytest.raises(EngineError, match="does not speak TLS") as caught:
+            await load(OpenAIEngine("box/m", Server(url=f"https://127.0.0.1:{port}/v1"), "box", "m"))
+    assert "http://" in caught.value.remedy
+
+
 async def test_an_authority_file_that_is_missing(tmp_path: Path) -> None:
     server = Server(url="https://127.0.0.1:1/v1", verify=str(tmp_path / "none.pem"))
     with pytest.raises(EngineError, match="settings for box"):

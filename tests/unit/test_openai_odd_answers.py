@@ -11,6 +11,7 @@ from servers.wire_server import Reply, Request, WireServer, sse, text, usage, wi
 from llmtui.domain.events import Finished
 from llmtui.engines.http.access import Patience
 from llmtui.engines.openai.sse import MAX_EVENT
+from llmtui.errors import ModelError
 
 WHOLE = {"choices": [{"message": {"content": "all at once"}, "finish_reason": "stop"}]}
 
@@ -152,3 +153,33 @@ async def test_counts_behind_the_finish_reason_are_waited_for_a_little(server: W
     assert isinstance(event, Finished)
     assert (event.reason, fold.text, fold.timings.completion_tokens) == ("stop", "done", None)
     await engine.close()
+
+
+@pytest.mark.parametrize(
+    ("piece", "shown"),
+    [
+        (b"\xe4\xbd\xa0\xe5\xa5", "你\ufffd"),
+        (b"\\ud83d", "\ufffd"),
+        (b"\\ud83d\\ude00", "😀"),
+        (b"\\\\ud83d", "\\ud83d"),
+    ],
+)
+async def test_half_a_character_does_not_cost_the_answer(server: WireServer, piece: bytes, shown: str) -> None:
+    event = b'data: {"choices": [{"delta": {"content": "' + piece + b'"}}]}\n\n'
+    replies(server, 200, event + sse(text("!", "stop"), done=True), "text/event-stream")
+    end, fold = await play(await opened(server))
+    assert isinstance(end, Finished)
+    assert fold.text == f"{shown}!"
+
+
+async def test_an_error_that_is_not_utf_8_is_shown_as_far_as_it_is_text(server: WireServer) -> None:
+    replies(server, 500, '{"error": {"message": "out of 显存"}}'.encode("gbk"))
+    failed, _ = await failure(server)
+    assert failed.cause.startswith("HTTP 500: out of \ufffd")
+
+
+async def test_a_server_without_models_that_says_null() -> None:
+    async with wire_server() as server:
+        server.on_models({"object": "list", "data": None})
+        with pytest.raises(ModelError, match="has no model 'm'"):
+            await opened(server)

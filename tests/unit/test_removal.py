@@ -216,3 +216,28 @@ def test_another_process_that_uses_it_is_named(home: Home):
     assert f"in use by process {other.pid}" in note
     assert own.notes == ()
     assert home.plan("a").notes == ()
+
+
+def test_no_dots_lead_out_of_the_folders(tmp_path: Path):
+    home = Home(tmp_path / "home")
+    home.put("models/below/a.gguf")
+    mine = home.put("../mine.gguf")
+    for spec in ("models/../../mine.gguf", "models/below/../../../mine.gguf"):
+        with pytest.raises(UsageError, match="none of the folders"):
+            home.plan(str(home.root / spec))
+    assert mine.exists()
+
+
+def test_dots_that_stay_within_the_folders_are_followed(home: Home):
+    home.put("models/a.gguf")
+    home.put("models/below/b.gguf")
+    home.remove(str(home.root / "models/below/../a.gguf"))
+    assert home.files() == {"models/below/b.gguf"}
+
+
+@pytest.mark.parametrize("spec", ["", " "])
+def test_no_name_is_not_the_default_model(home: Home, spec: str):
+    home.put("models/a.gguf")
+    home.catalogue = Catalogue(home.folders, Config(model_folders=(str(home.models),), default_model="a"), environ={})
+    with pytest.raises(UsageError, match="No model is named"):
+        find(home.catalogue, spec)

@@ -11,15 +11,21 @@ def width(text: str) -> int:
     return sum(_cells(char) for char in text)
 
 
-def aligned(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset(), gap: str = "  ") -> list[str]:
-    """Rows as lines, every column as wide as its widest cell.
+def aligned(
+    rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset(), gap: str = "  ", most: int | None = None
+) -> list[str]:
+    """Rows as lines, every column as wide as its widest cell, up to `most`.
 
     Args:
         rows: each with the same number of cells, safe to show.
         right: numbers of the columns that are aligned to the right.
         gap: between columns.
+        most: cells of a column; a longer one pushes only its own row aside, so that one monstrous name, as a server or
+            a file can have, does not drive every other row off the screen. None sets no bound.
     """
     widths = [max(width(cell) for cell in column) for column in zip(*rows, strict=True)]
+    if most is not None:
+        widths = [min(each, most) for each in widths]
     lines = []
     for row in rows:
         cells = []

@@ -40,6 +40,8 @@ what they offer, all at once, for two seconds at most."""
 _LONG = 100
 _FITS = 6
 """Number of the column that says whether a model fits."""
+_WIDEST = 64
+"""Cells that a name may take before it pushes the rest of its row aside."""
 _PROGRESS = 10
 """Models between two updates of the progress line."""
 
@@ -155,7 +157,7 @@ def _table(found: "Sequence[ModelInfo]", fits: "Sequence[Fit] | None" = None) ->
     rows = [headings, *(_row(info, fits[index] if fits else None) for index, info in enumerate(found))]
     if fits is None:
         rows = [(*row[:_FITS], *row[_FITS + 1 :]) for row in rows]
-    return aligned([tuple(map(output.safe_line, row)) for row in rows], right=frozenset({2, 4, 5}))
+    return aligned([tuple(map(output.safe_line, row)) for row in rows], right=frozenset({2, 4, 5}), most=_WIDEST)
 
 
 def _row(info: "ModelInfo", fit: "Fit | None") -> tuple[str, ...]:

@@ -205,7 +205,7 @@ async def _present(files: Sequence[HubFile], finals: Sequence[Path], into: list[
         ModelError: there is one.
     """
     for file, final in zip(files, finals, strict=True):
-        if not final.exists():
+        if not (final.exists() or final.is_symlink()):
             continue
         same = final.is_file() and file.size_bytes in {None, final.stat().st_size}
         if same and file.sha256 is not None:

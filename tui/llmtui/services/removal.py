@@ -52,9 +52,12 @@ def find(catalogue: Catalogue, spec: str) -> ModelInfo:
     """The model or adapter meant, also when it is damaged: that is what people remove.
 
     Raises:
-        UsageError: nothing, or more than one, has that name.
+        UsageError: nothing, or more than one, has that name; or no name is given, as by a variable that is not set:
+            the default model, which that means elsewhere, is not removed by mistake.
         ModelError: it cannot be read.
     """
+    if not spec.strip():
+        raise UsageError("No model is named", remedy="Name one from `llmtui models`")
     try:
         return catalogue.resolve(spec)
     except ModelError:
@@ -162,9 +165,10 @@ def _refuse_others(info: ModelInfo, places: Sequence[Place]) -> None:
 
 
 def _within(path: Path, folder: Path) -> bool:
-    """Whether the name lies below the folder, as written or with the links of its folder followed."""
+    """Whether the name lies below the folder: links followed, or as written where no `..` leads out of it again."""
     parent = Path(os.path.realpath(path.parent))
-    return path.is_relative_to(folder) or parent.is_relative_to(os.path.realpath(folder))
+    written = ".." not in path.parts and path.is_relative_to(folder)
+    return written or parent.is_relative_to(os.path.realpath(folder))
 
 
 def _plain(path: Path) -> Doomed:

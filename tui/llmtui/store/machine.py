@@ -35,7 +35,7 @@ def read_machine(folders: Folders, cpu: str | None = None) -> Machine:
     """
     try:
         kept = msgspec.json.decode(read_regular(machine_file(folders)), type=Machine)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return Machine()
     return Machine() if cpu and kept.cpu and kept.cpu != cpu else kept
 

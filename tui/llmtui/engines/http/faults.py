@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from llmtui.domain.text import visible_line
+from llmtui.engines.http.lenient import decode_json
 from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError
 
 _CONTEXT = re.compile(
@@ -18,6 +19,8 @@ _CONTEXT = re.compile(
 _NO_MODEL = re.compile(
     r"model_not_found|no models? (is )?(currently )?loaded|model .{0,200}not (been )?loaded", re.IGNORECASE
 )
+_NO_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST")
+"""What OpenSSL says of a server that was spoken to with https and only knows http."""
 _SHOWN = 300
 _NOT_OPENAI = "Check that the URL is that of an OpenAI-compatible server; it often ends in /v1."
 _STATUS = {
@@ -47,12 +50,8 @@ def transport_error(error: Exception, where: str, *, begun: bool = False) -> Eng
         begun: part of an answer had come.
     """
     detail = visible_line(_system_error(error) or str(error))[:_SHOWN] or type(error).__name__
-    if _is_certificate(error):
-        return EngineError(
-            f"The certificate of {where} is not trusted",
-            cause=detail,
-            remedy="Name its authority's file as `verify` in config.toml, or set `verify = false` for your own server.",
-        )
+    if (of_tls := _tls_error(error, where, detail)) is not None:
+        return of_tls
     if isinstance(error, httpx.ProxyError):
         return EngineError(
             f"The proxy refused the way to {where}",
@@ -181,7 +180,7 @@ def reported(error: Any, where: str, *, begun: bool = True) -> LlmtuiError:
 def server_message(body: bytes) -> str:
     """What a server says in the body of an error, on one line and safe to show; empty when it says nothing."""
     try:
-        found = msgspec.json.decode(body)
+        found = decode_json(body, object)
     except (msgspec.DecodeError, RecursionError):
         text = re.sub(r"<[^>]*>", " ", body[:4000].decode(errors="replace"))
         return visible_line(text)[:_SHOWN]
@@ -218,9 +217,21 @@ def _system_error(error: BaseException | None) -> str | None:
     return None
 
 
-def _is_certificate(error: BaseException | None) -> bool:
+def _tls_error(error: BaseException | None, where: str, detail: str) -> EngineError | None:
+    """What TLS has against the server; None when the reason is another one."""
     while error is not None:
-        if isinstance(error, ssl.SSLError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
-            return True
+        if isinstance(error, ssl.SSLCertVerificationError) or "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return EngineError(
+                f"The certificate of {where} is not trusted",
+                cause=detail,
+                remedy="Name its authority's file as `verify` in config.toml, "
+                "or set `verify = false` for your own server.",
+            )
+        if isinstance(error, ssl.SSLError) and _NO_TLS.search(str(error)):
+            return EngineError(
+                f"{where} does not speak TLS",
+                cause=detail,
+                remedy="Write its address with http://, or name the port that speaks TLS.",
+            )
         error = error.__cause__ or error.__context__
-    return False
+    return None

@@ -51,17 +51,28 @@ async def fetch(job: FetchJob) -> AsyncGenerator[Got | Fetched]:
                 return
 
 
+async def _start(job: Job) -> asyncio.subprocess.Process:
+    try:
+        return await asyncio.create_subprocess_exec(
+            # -P: a file named like a module in the user's folder must not be imported.
+            *(sys.executable, "-P", "-m", "llmtui.engines.hub.worker"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+            limit=LINE_LIMIT,
+            env=_environment(job.endpoint),
+        )
+    except OSError as error:
+        raise EngineError(
+            "The downloading process cannot be started",
+            cause=f"{sys.executable}: {error.strerror or error}",
+            remedy="Free some memory, or see whether that file can be run",
+        ) from error
+
+
 async def _replies(job: Job) -> AsyncGenerator[Reply]:
-    process = await asyncio.create_subprocess_exec(
-        # -P: a file named like a module in the user's folder must not be imported.
-        *(sys.executable, "-P", "-m", "llmtui.engines.hub.worker"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        limit=LINE_LIMIT,
-        env=_environment(job.endpoint),
-    )
+    process = await _start(job)
     assert process.stdin is not None  # noqa: S101 - asked for above
     assert process.stdout is not None  # noqa: S101 - as above
     assert process.stderr is not None  # noqa: S101 - as above

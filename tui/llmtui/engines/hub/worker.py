@@ -39,6 +39,10 @@ download of it begins anew."""
 Send = Callable[[Reply], None]
 
 
+class UnusableTokenError(Exception):
+    """The token holds what no header can carry. It does not say what: errors are shown and kept."""
+
+
 def main() -> None:
     """Do the one job."""
     os.environ.update(QUIET)
@@ -62,6 +66,12 @@ def do(job: Job, send: Send) -> Reply:
 
     try:
         return listed(job) if isinstance(job, ListJob) else fetched(job, send)
+    except UnusableTokenError:
+        return Refused(
+            title="The token cannot be sent",
+            cause="HF_TOKEN holds spaces, line breaks or other characters that are none of a token's",
+            remedy="Set it again, or unset it: most repositories want none",
+        )
     except Exception as error:  # noqa: BLE001 - the boundary: whatever the library raises becomes words
         return faults.refused(error, job)
 
@@ -245,8 +255,15 @@ def _address(job: FetchJob) -> str:
 
 
 def _token() -> str | bool:
-    """From the environment only: a login of other programs is not ours to use."""
-    return os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or False
+    """From the environment only: a login of other programs is not ours to use.
+
+    Raises:
+        UnusableTokenError: it cannot be sent; the HTTP client's own complaint would show it.
+    """
+    found = (os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or "").strip()
+    if not (found.isascii() and found.isprintable()):
+        raise UnusableTokenError
+    return found or False
 
 
 def _end_with_parent() -> None:

@@ -20,6 +20,7 @@ from llmtui.domain.text import estimate_tokens, visible_line, well_formed
 from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
 from llmtui.engines.http.access import Patience
 from llmtui.engines.http.faults import NotFoundError, another_model, malformed, reported
+from llmtui.engines.http.lenient import decode_json
 from llmtui.engines.http.turn import ServedTurn
 from llmtui.engines.openai.account import Account
 from llmtui.engines.openai.connection import Connection
@@ -319,7 +320,7 @@ class _Turn(ServedTurn):
                 self._done = True
                 return
             try:
-                chunk = msgspec.json.decode(data, type=Chunk, strict=False)
+                chunk = decode_json(data, Chunk)
             except (msgspec.DecodeError, RecursionError) as error:
                 raise malformed(data, where, str(error)) from error
             if chunk.failure:

@@ -11,6 +11,7 @@ from llmtui.domain.settings import Server
 from llmtui.domain.text import visible_line
 from llmtui.engines.http.access import Patience, key_header, proxy_for, trusted, unusable_settings
 from llmtui.engines.http.faults import malformed, status_error, transport_error
+from llmtui.engines.http.lenient import decode_json
 
 AnswerT = TypeVar("AnswerT")
 MAX_BODY = 16 << 20
@@ -100,7 +101,7 @@ class Connection:
         if reply.status_code != 200:
             raise self._refusal(reply, data, model)
         try:
-            return msgspec.json.decode(data, type=answer, strict=False)
+            return decode_json(data, answer)
         except (msgspec.DecodeError, RecursionError) as error:
             raise malformed(data, self.name, str(error)) from error
 

@@ -85,7 +85,7 @@ async def offers(connection: Connection) -> list[Offer]:
     Raises:
         EngineError: it cannot be asked.
     """
-    rows = (await connection.get(f"{connection.api}/models", ModelList)).data
+    rows = (await connection.get(f"{connection.api}/models", ModelList)).data or []
     found = [_offer(row) for row in rows]
     if any(offer.kind == LM_STUDIO for offer in found):
         known = await _perhaps(connection, f"{connection.root}/api/v0/models", StudioList)

@@ -45,9 +45,9 @@ class ServedModel(msgspec.Struct):
 
 
 class ModelList(msgspec.Struct):
-    """The answer of `/v1/models`."""
+    """The answer of `/v1/models`. Older versions of Ollama say null where there is no model."""
 
-    data: list[ServedModel]
+    data: list[ServedModel] | None
 
 
 class StudioModel(msgspec.Struct):
