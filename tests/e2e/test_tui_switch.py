@@ -27,7 +27,7 @@ def switch(screen: Terminal, name: str) -> None:
     screen.see("Enter loads")
     screen.send(name.encode())
     screen.press("enter")
-    screen.wait_for(lambda: name in screen.text.splitlines()[0], 30, f"{name} in the head line\n{screen.text}")
+    screen.wait_for(lambda: screen.text.lstrip().startswith(name), 30, f"{name} at the head\n{screen.text}")
 
 
 def ask(screen: Terminal, user: dict[str, str], text: str) -> dict[str, object]:

@@ -77,6 +77,8 @@ async def test_help_lists_every_action_with_its_key(stage: Stage):
         await screen.see("Help")
         lines = screen.text.splitlines()
         for action in resolve({"pick_model": "ctrl+k"}):
+            if action.pin not in {None, 1}:
+                continue  # the first one's line speaks for all nine
             assert any(action.key_name in line and action.help[:40] in line for line in lines), action.id
         for figure in ("ttft", "itl", "prefill", "decode"):
             assert any(line.strip(" │").startswith(figure) for line in lines)
@@ -128,7 +130,7 @@ async def test_the_palette_offers_every_action(stage: Stage):
 
         titles = [title for title, _, _ in ActionProvider(screen.chat)._commands()]
         for action in ACTIONS:
-            if action.id != "command_palette" and action.scope in {"app", "chat"}:
+            if action.id != "command_palette" and action.scope in {"app", "chat"} and action.pin is None:
                 assert any(f"({action.key_name})" in title for title in titles), action.id
 
 

@@ -103,7 +103,8 @@ async def test_a_silent_server_keeps_nobody_waiting(stage: ServedStage):
             assert screen.controller.model.name == "zebra"
 
 
-async def test_rows_that_come_later_leave_the_mark_where_it_is(stage: ServedStage):
+async def test_rows_that_come_later_leave_the_mark_where_it_is(stage: ServedStage, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("llmtui.services.servers.LIST_S", 60.0)
     asked, go = asyncio.Event(), asyncio.Event()
 
     async def slow(_request: Request, reply: Reply) -> None:

@@ -20,7 +20,7 @@ def endless() -> ScriptedTurn:
     return answer("床前明月光" * 200, delay_s=0.02)
 
 
-async def test_the_present_model_answers_while_another_one_loads(stage: Stage):
+async def test_a_question_waits_for_the_model_that_was_chosen(stage: Stage):
     stage.add_model("other")
     async with stage.run() as screen:
         stage.load_s = 60.0
@@ -28,13 +28,17 @@ async def test_the_present_model_answers_while_another_one_loads(stage: Stage):
         await screen.see("→ other")
         assert "demo · Q8_0" in screen.text
         await screen.ask("meanwhile")
-        await screen.answered(1)
-        assert names(screen) == ["demo"]
+        await screen.see("your question waits")
+        assert not screen.controller.running
+        await screen.pilot.press("escape")
+        await screen.until(lambda: screen.controller.pending is None)
+        assert screen.chat.query_one("#composer").draft == "meanwhile"
         await screen.pilot.press("escape")
         await screen.see("Loading stopped")
         assert screen.controller.model.name == "demo"
         await screen.ask("again")
-        await screen.answered(2)
+        await screen.answered(1)
+        assert names(screen) == ["demo"]
 
 
 async def test_an_answer_is_finished_by_the_model_that_began_it(stage: Stage):

@@ -67,7 +67,8 @@ def _remark(controller: "ChatController", width: int) -> Content:
     info, loading = controller.model, controller.loading
     if loading is not None and controller.answers:
         share = "" if loading.fraction is None else f"{fmt.percent(loading.fraction)} "
-        return Content.assemble((f"{share}→ {loading.name}", "bold $warning"), (f" · {loading.stage}", "$text-muted"))
+        stage = loading.stage if controller.pending is None else "your question waits for it"
+        return Content.assemble((f"{share}→ {loading.name}", "bold $warning"), (f" · {stage}", "$text-muted"))
     if loading is not None or controller.dead or info is None:
         return NOTHING
     if controller.pending is not None:

@@ -265,7 +265,8 @@ class ChatController:
             # Not among the messages yet: the answer above it still grows.
             self.pending, self._pending_shown = text, False
             self._view.state_changed()
-        elif self.session is None or (self.loading is not None and not self.answers):
+        elif self.session is None or self.loading is not None:
+            # Whoever has chosen a model means it to answer, also while it is still being loaded.
             self.pending, self._pending_shown = text, True
             self._conversation.add_question(text)
             self._view.state_changed()
