@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pyte
 from pty_program import LLMTUI, PtyProgram
+from wcwidth import wcwidth
 
 ANSWER_S = 60.0
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][0-9;]*[a-zA-Z]|\x1b\[\?[0-9;]*\$p|\x1bP[^\x1b]*\x1b\\")
@@ -50,8 +51,19 @@ class Terminal(PtyProgram):
 
     @property
     def text(self) -> str:
-        """The screen as lines of text."""
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        """The screen as lines of text.
+
+        pyte's own `display` fails where one half of a wide character was written over; a terminal shows a blank there.
+        """
+        return "\n".join(self._line(y).rstrip() for y in range(self._screen.lines))
+
+    def _line(self, y: int) -> str:
+        row, text, x = self._screen.buffer[y], "", 0
+        while x < self._screen.columns:
+            char = row[x].data or " "
+            text += char
+            x += max(1, wcwidth(char[0]))
+        return text
 
     def press(self, *keys: str) -> None:
         for key in keys:
