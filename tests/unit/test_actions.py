@@ -117,3 +117,9 @@ def test_footer_keeps_its_order(scope):
     shown = footer_actions(ACTIONS, scope)
     assert [action.footer for action in shown] == sorted(action.footer for action in shown)
     assert all(action.scope in {scope, "app"} for action in shown)
+
+
+def test_the_keys_of_a_marked_message_fit_eighty_columns_and_the_way_back_comes_first() -> None:
+    shown = footer_actions(ACTIONS, "messages")
+    assert shown[0].id == "message_leave"
+    assert sum(len(action.key_short) + 1 + len(action.label) + 2 for action in shown) - 2 <= 80 - 2

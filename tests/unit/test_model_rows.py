@@ -16,6 +16,7 @@ from llmtui.app.model_sheet import sheet
 from llmtui.app.widgets.table import heading, lay_out, line
 from llmtui.domain.fit import Fit
 from llmtui.domain.models import ModelInfo
+from llmtui.services.model_files import ModelDetails, TensorShare
 
 NOTHING = Standing()
 
@@ -96,3 +97,42 @@ def test_the_sheet_wraps_chinese_paths_and_says_why_it_does_not_fit() -> None:
 def test_the_sheet_shows_nothing_that_a_terminal_would_obey() -> None:
     text = sheet(info("a\x1b[2Jb", title="t\x9b1m", path="/\x1b"), NOTHING, None, width=40, remark="\x1b!")
     assert not {"\x1b", "\x9b"} & set(text.plain)
+
+
+def test_the_sheet_writes_metadata_as_people_do_and_hangs_it_under_its_column() -> None:
+    path = "/models/a folder/" + "long-name-" * 6 + "/model.gguf"
+    metadata = {
+        "llama.rope.freq_base": 10000.0,
+        "llama.attention.head_count_kv": "[8 × 28]",
+        "general.languages": "[en, zh]",
+        "general.tags": "[string × 40]",
+        "tokenizer.ggml.tokens": "[string × 3072]",
+    }
+    details = ModelDetails(
+        info=info("x"),
+        gguf_version=3,
+        alignment=32,
+        tensors=1,
+        tensor_types=tuple(TensorShare(type=name, tensors=1, size_bytes=1, share=0.25) for name in ("Q4_K", "Q6_K")),
+        metadata=metadata,
+        special_tokens={},
+        template=None,
+        named_templates={},
+        licence=None,
+    )
+    text = sheet(info("x", path=path, architecture="llama"), NOTHING, details, width=40).plain
+    lines = text.splitlines()[1:]
+    assert max(map(len, lines)) <= 40
+    assert {line[10] for line in lines} == {" "}
+    assert " " not in {line[11] for line in lines}
+    assert [(line[:11].strip(), line[11:]) for line in lines][-5:] == [
+        ("kv heads", "8 × 28"),
+        ("rope base", "10,000"),
+        ("languages", "en, zh"),
+        ("tags", "40 values"),
+        ("vocabulary", "3,072 tokens"),
+    ]
+    start = next(number for number, line in enumerate(lines) if line.startswith("file"))
+    end = next(number for number, line in enumerate(lines) if line.startswith(("model", "size")))
+    assert "".join(line[11:] for line in lines[start:end]).replace(" ", "") == path.replace(" ", "")
+    assert lines[start].endswith("folder/")

@@ -1,6 +1,6 @@
 """What the details pane says of a model. Pure."""
 
-import textwrap
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -38,6 +38,11 @@ _GENERAL = (
     ("vocabulary", "tokenizer.ggml.tokens"),
 )
 
+_COUNTED = re.compile(r"\[[a-z]\w* × (\d+)\]")
+"""How a long array is told: type and number of values."""
+_PIECES = re.compile("[^ /\u2e80-\uffff]*[ /]|[\u2e80-\uffff]|[^ /\u2e80-\uffff]+")
+"""What stays together where a line must be broken: a line may end after a blank, a slash, or a wide character."""
+
 Line = tuple[str, str, str]
 """Label, text, style."""
 
@@ -59,7 +64,8 @@ def sheet(
     for label, text, style in rows:
         first, *rest = _wrapped(visible_line(text), max(8, width - LABEL))
         lines.append(Content.assemble((label.ljust(LABEL), "$text-muted"), (first, style) if style else first))
-        lines += [Content.assemble(" " * LABEL, (more, style) if style else more) for more in rest]
+        beneath = (" " * LABEL, "$text-muted")
+        lines += [Content.assemble(beneath, (more, style) if style else more) for more in rest]
     if remark:
         lines += [Content.styled(part, "$text-muted") for part in _wrapped(visible_line(remark), width)]
     return Content("\n").join(lines)
@@ -128,18 +134,31 @@ def _header(info: ModelInfo, details: "ModelDetails | None") -> Iterable[Line]:
     keys = [*((label, f"{info.architecture}.{key}") for label, key in _LISTED), *_GENERAL]
     for label, key in keys:
         if key in details.metadata:
-            yield label, str(details.metadata[key]), ""
+            yield label, _value(details.metadata[key], "tokens" if label == "vocabulary" else "values"), ""
+
+
+def _value(value: str | float | bool, unit: str) -> str:  # noqa: FBT001 - metadata can be one
+    """A value of the metadata as people write it; `unit` is what an array too long to show consists of."""
+    if isinstance(value, str):
+        counted = _COUNTED.fullmatch(value)
+        if counted is not None:
+            return f"{int(counted[1]):,} {unit}"
+        return value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,.0f}" if isinstance(value, int) or value.is_integer() else f"{value:,g}"
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Lines no wider than `width` cells, broken at spaces where that is possible."""
-    if cell_len(text) == len(text):
-        return textwrap.wrap(text, width) or [""]
-    lines, line, cells = [], "", 0
-    for char in text:
-        size = cell_len(char)
-        if cells + size > width:
-            lines.append(line)
-            line, cells = "", 0
-        line, cells = line + char, cells + size
-    return [*lines, line]
+    """Lines no wider than `width` cells, broken after a blank or a slash where that is possible."""
+    lines, line, room = [], "", width
+    for piece in _PIECES.findall(text):
+        if line and cell_len(piece.rstrip()) > room:
+            lines.append(line.rstrip())
+            line, room = "", width
+        for char in piece if cell_len(piece.rstrip()) > room else (piece,):
+            if line and cell_len(char.rstrip()) > room:
+                lines.append(line.rstrip())
+                line, room = "", width
+            line, room = line + char, room - cell_len(char)
+    return [*lines, line.rstrip()]

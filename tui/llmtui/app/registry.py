@@ -24,7 +24,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         group: heading on the help screen.
         scope: where its method lives: the chat screen; the mark over its messages, whose keys are single letters
             because nothing is typed there; the list of models; or the program, where it works on every screen.
-        footer: rank in the footer, 0 first; None keeps it out.
+        footer: rank in the footer, the lowest first; None keeps it out.
         priority: runs before the focused widget sees the key.
         pin: number of the pinned model that it loads; None for all other actions.
         listed: whether help and docs have a line for it; one of a series has, for all of them.
@@ -166,7 +166,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         id="message_continue",
         key="c",
-        label="continue",
+        label="go on",
         help="Have the marked answer continued.",
         group="Messages",
         scope="messages",
@@ -175,7 +175,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         id="message_branch",
         key="b",
-        label="branch",
+        label="fork",
         help="Let the conversation go on from the marked message.",
         group="Messages",
         scope="messages",
@@ -222,7 +222,7 @@ ACTIONS: tuple[Action, ...] = (
         help="Go back to the input line.",
         group="Messages",
         scope="messages",
-        footer=8,
+        footer=-1,
     ),
     Action(
         id="next_example",

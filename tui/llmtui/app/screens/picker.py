@@ -8,14 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
-from textual.fuzzy import Matcher
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 from textual.worker import Worker, WorkerState
 
 from llmtui.app import format as fmt
+from llmtui.app.matching import best_first, fold
 from llmtui.app.widgets.row_list import RowList
-from llmtui.app.widgets.table import Column, Row, heading, lay_out
+from llmtui.app.widgets.table import Column, Layout, Row, heading, lay_out
 from llmtui.domain.text import UNSAFE_RANGES
 
 Choice = TypeVar("Choice")
@@ -60,6 +60,8 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         self._placeholder = placeholder
         self._columns = tuple(columns)
         self._rows: list[Row] = []
+        self._searched: list[str] = []
+        self._layouts: dict[int, Layout] = {}
         self._choices: list[Choice] = []
         self._shown: list[int] = []
         self._preferred: str | None = None
@@ -100,6 +102,8 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
     def fill(self, rows: Sequence[Row], choices: Sequence[Choice], *, preferred: str | None = None) -> None:
         """Set the rows and what each stands for; `preferred`, the key of one, is marked first."""
         self._rows, self._choices = list(rows), list(choices)
+        self._searched = [fold(row.search) for row in rows]
+        self._layouts.clear()
         self._preferred = preferred
         self._refill()
 
@@ -179,18 +183,14 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
 
     def _refill(self) -> None:
         rows = self.query_one(RowList)
-        layout = lay_out(self._columns, self._rows, rows.row_width)
-        self._shown = self._matching(self.query_one(Input).value.strip())
+        width = rows.row_width
+        layout = self._layouts.get(width)
+        if layout is None:
+            layout = self._layouts[width] = lay_out(self._columns, self._rows, width)
+        self._shown = best_first(self.query_one(Input).value, self._searched)
         self.query_one("#heading", Static).update(heading(layout))
         shown = [self._rows[index] for index in self._shown]
         marked = next((at for at, row in enumerate(shown) if row.key == self._preferred), None)
         if marked is None:
             marked = next((at for at, row in enumerate(shown) if row.problem is None), 0 if shown else None)
         rows.show(shown, layout, mark=marked)
-
-    def _matching(self, query: str) -> list[int]:
-        if not query:
-            return list(range(len(self._rows)))
-        matcher = Matcher(query)
-        scores = [(matcher.match(row.search), index) for index, row in enumerate(self._rows)]
-        return [index for score, index in sorted(scores, key=lambda pair: (-pair[0], pair[1])) if score > 0]
