@@ -140,7 +140,10 @@ async def test_keys_that_mean_nothing_here_change_nothing(stage: Stage):
         assert composer(screen).has_focus
 
 
-@pytest.mark.parametrize("editor", ["true", "sed -i s/草/書/", "false", "no-such-editor -x"])
+ODD = [f"sh -c 'rm $0; {then} $0'" for then in ("mkdir", "mkfifo", "ln -s /dev/zero")]
+
+
+@pytest.mark.parametrize("editor", ["true", "sed -i s/草/書/", "false", "no-such-editor -x", "rm", *ODD])
 async def test_the_draft_in_an_editor(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, editor: str):
     import contextlib
 

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,19 +25,26 @@ def edited_outside(app: "LlmtuiApp", text: str) -> tuple[str, str | None]:
         The text as it was saved, and None; or the text as it was, and what went wrong.
     """
     command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or FALLBACK
-    handle, name = tempfile.mkstemp(prefix="llmtui-", suffix=".md")  # only its owner may read it
-    path = Path(name)
+    folder = Path(tempfile.mkdtemp(prefix="llmtui-"))  # only its owner may look into it
+    path = folder / "draft.md"
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8", "replace"))
+        path.write_bytes(text.encode("utf-8", "replace"))
         with app.suspend():
-            code = subprocess.run([*shlex.split(command), name], check=False).returncode
-        if code:
-            return text, f"The editor ended with code {code}; your text is as it was"
-        return path.read_bytes().decode("utf-8", "replace").rstrip("\n"), None
+            code = subprocess.run([*shlex.split(command), str(path)], check=False).returncode
     except (OSError, ValueError) as error:
         return text, f"The editor {visible_line(command)} cannot be started: {error}. Set $EDITOR to one."
     except SuspendNotSupported:
         return text, "This terminal cannot put the program aside for an editor"
+    else:
+        return (text, f"The editor ended with code {code}; your text is as it was") if code else _saved(path, text)
     finally:
-        path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _saved(path: Path, text: str) -> tuple[str, str | None]:
+    try:
+        if path.is_file():  # what an editor leaves in its place may be a pipe, or have no end
+            return path.read_bytes().decode("utf-8", "replace").rstrip("\n"), None
+    except OSError:
+        pass
+    return text, "The editor left no file; your text is as it was"

@@ -26,7 +26,7 @@ _COLUMNS = (
     Column(name="architecture", rank=2),
 )
 _KEYS = "Enter attaches or detaches · ← → scale · Esc closes"
-_NONE = "No LoRA adapter (.gguf) was found; type the path of one, or put it into ./models"
+_NONE = "No LoRA adapter (.gguf) was found: type the path of one"
 
 
 class AdaptersScreen(PickerScreen[str]):

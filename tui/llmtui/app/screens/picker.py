@@ -49,7 +49,8 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         #filter { background: $panel; }
         #body { height: 1fr; }
         #list { width: 1fr; height: 1fr; }
-        #heading, #remark { height: 1; color: $text-muted; }
+        #heading { height: 1; color: $text-muted; }
+        #remark { height: auto; max-height: 2; color: $text-muted; }
         #remark.-error { height: auto; max-height: 4; color: $error; }
     }
     """
