@@ -49,6 +49,7 @@ def loaded(code: str, *args: str, folder: Path) -> tuple[int, set[str]]:
         ["models", "quantize", "--help"],
         ["doctor", "--help"],
         ["prompts", "--help"],
+        ["profiles", "--help"],
     ],
 )
 def test_help_and_version_load_nothing_heavy(args: Sequence[str], tmp_path: Path) -> None:

@@ -7,12 +7,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from llmtui.domain.defaults import ModelDefaults, settle
 from llmtui.domain.dialogue import filled
 from llmtui.domain.profile import Character, Layer, Profile, Wanted, lay_over, set_fields
-from llmtui.domain.settings import Runtime
+from llmtui.domain.settings import Runtime, Sampling
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import visible_line
-from llmtui.errors import ConfigError, UsageError
+from llmtui.errors import ConfigError, LlmtuiError, UsageError
 from llmtui.store.config import Config
 from llmtui.store.paths import Folders
 from llmtui.store.profiles import SUFFIXES, profile_files, read_profile, shipped_folder, user_folder
@@ -37,6 +38,32 @@ class ProfileSummary(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
 
 
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting as it is used.
+
+    Attributes:
+        name: of the field; those of a load begin with `runtime.`.
+        origin: see `Layer.origin`.
+    """
+
+    name: str
+    value: Any
+    origin: str
+
+    @property
+    def text(self) -> str:
+        """The value in words."""
+        if self.value is None:
+            return "–"
+        if isinstance(self.value, bool):
+            return "yes" if self.value else "no"
+        if isinstance(self.value, float | int):
+            return f"{self.value:g}" if abs(self.value) < 1e6 else f"{self.value}"
+        if isinstance(self.value, str):
+            return self.value
+        return msgspec.json.encode(self.value).decode() if self.value else "–"
+
+
 def list_profiles(folders: Folders) -> list[ProfileSummary]:
     """Every profile by name, `default` first; the user's stand before those of the same name that come along."""
     known = sorted(_known(folders).items(), key=lambda item: (item[0] != DEFAULT, item[0]))
@@ -50,6 +77,20 @@ def summary_of(path: Path, origin: Origin = "file") -> ProfileSummary:
     except ConfigError as error:
         told = f"{error.cause}. {error.remedy}"
         return ProfileSummary(name=path.stem, path=str(path), origin=origin, problem=told)
+
+
+def check_profile(folders: Folders, path: Path) -> ProfileSummary:
+    """A profile, checked together with the template that it names."""
+    found = summary_of(path)
+    if found.profile is None or found.profile.template is None:
+        return found
+    from llmtui.services.templates import find_template  # noqa: PLC0415 - only where one is named
+
+    try:
+        find_template(folders, found.profile.template)
+    except LlmtuiError as error:
+        return msgspec.structs.replace(found, problem=f"$.template: {error}")
+    return found
 
 
 def find_profile(folders: Folders, spec: str) -> Path:
@@ -127,6 +168,33 @@ def wanted(
     text, origin = next((pair for pair in said if pair[0] is not None), (None, "config"))
     kept = tuple(layer for layer in layers if layer.values)
     return Wanted(profile=profile, layers=kept, system=text, system_origin=origin, template=template)
+
+
+def settings_with(
+    config: Config,
+    own: frozenset[str],
+    profile: Profile,
+    *,
+    edits: Mapping[str, Any] | None = None,
+    defaults: ModelDefaults | None = None,
+    runtime_flags: Mapping[str, Any] | None = None,
+) -> tuple[Setting, ...]:
+    """Every setting of sampling and of a load as it is used with a profile, and where it comes from.
+
+    Args:
+        config: as for `wanted`.
+        own: as for `wanted`.
+        profile: as for `wanted`.
+        edits: as for `wanted`.
+        defaults: of a model's publisher.
+        runtime_flags: fields of `Runtime` from the command line.
+    """
+    settled = settle(wanted(config, own, profile, edits=edits), defaults)
+    layers = runtime_layers(config, profile, runtime_flags or {})
+    runtime, origins = runtime_of(layers), lay_over(layers)[1]
+    used = [(name, getattr(settled.sampling, name), settled.origins.get(name)) for name in Sampling.__struct_fields__]
+    used += [(f"runtime.{name}", getattr(runtime, name), origins.get(name)) for name in Runtime.__struct_fields__]
+    return tuple(Setting(name=name, value=value, origin=origin or "default") for name, value, origin in used)
 
 
 def runtime_layers(config: Config, profile: Profile, flags: Mapping[str, Any]) -> tuple[Layer, ...]:
