@@ -173,6 +173,21 @@ def test_a_reader_that_goes_away_ends_it_quietly(talker: dict[str, str], babbler
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_behind_standard_error_is_nobodys_loss(user: dict[str, str]) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "llmtui", "models", "count", "demo", "hello"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            timeout=ANSWER_S,
+            check=False,
+            env=environment(user),
+        )
+    assert (done.returncode, done.stdout) == (0, b"1\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_behind_standard_output_is_told(user: dict[str, str]) -> None:
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
         done = subprocess.run(

@@ -44,6 +44,15 @@ def test_the_choice_is_asked_and_a_bar_is_drawn(user: dict[str, str], hub: HubSe
     assert pulled(user).read_bytes() == DEMO.read_bytes()
 
 
+def test_an_interrupt_at_the_question_ends_it_at_once(user: dict[str, str], hub: HubServer) -> None:
+    with terminal("models", "pull", REPOSITORY, env={**user, "HF_ENDPOINT": hub.url}) as program:
+        program.see("Which one [2]:")
+        program.press("ctrl+c")
+        program.see("interrupted")
+        over(program)
+    assert hub.downloads() == []
+
+
 def test_an_interrupt_at_the_terminal_says_that_what_came_is_kept(user: dict[str, str], hub: HubServer) -> None:
     hub.gate = (SIZE // 2, threading.Event())
     with terminal("models", "pull", f"{REPOSITORY}:q8_0", env={**user, "HF_ENDPOINT": hub.url}) as program:

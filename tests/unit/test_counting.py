@@ -16,6 +16,7 @@ from llmtui.domain.vocabulary import TokenSource
 from llmtui.engines.base import Engine
 from llmtui.engines.ollama.client import OllamaEngine
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
+from llmtui.errors import ModelError
 from llmtui.services.conversation import DraftCount
 from llmtui.services.draft import DraftCounter
 from llmtui.services.host import ModelHost
@@ -110,6 +111,13 @@ async def test_a_served_model_is_counted_with_the_vocabulary_that_ollama_tells(
     info, engine = served(server)
     counted = await count_text(info, TEXT, lambda _: engine)
     assert counted == await count_text(model, TEXT, no_engine)
+    assert server.bodies("/api/generate") == [], "a count must not load the model into the server's memory"
+
+
+async def test_a_model_that_ollama_does_not_have_is_no_estimate(server: OllamaServer) -> None:
+    info, engine = served(server)
+    with pytest.raises(ModelError, match="has no model 'm"):
+        await count_text(info, TEXT, lambda _: engine)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """`llmtui models pull`: bring a model from a hub."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,10 +10,11 @@ from llmtui.cli.columns import aligned
 from llmtui.domain.quantities import size
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from llmtui.domain.hub import Offer
     from llmtui.services.ollama_servers import Target
     from llmtui.services.pull import Found
-    from llmtui.services.wiring import Services
 
 EXAMPLES = """\
 \b
@@ -58,49 +59,46 @@ def pull(
     """Pull a model: ORG/REPO, ORG/REPO:QUANT, ORG/REPO/FILE.gguf, a hub's address, or ollama/NAME:TAG."""
     import asyncio  # noqa: PLC0415 - `--help` loads no event loop
 
+    from llmtui.services import pull as service  # noqa: PLC0415 - as above
+    from llmtui.services.fits import read_room  # noqa: PLC0415 - as above
+    from llmtui.services.ollama_servers import ollama_target  # noqa: PLC0415 - as above
     from llmtui.services.setup import prepare  # noqa: PLC0415 - `--help` loads no service
 
     quiet = as_json or bool(ctx.obj)
     folder = None if folder is None else folder.expanduser().absolute()
+    services = prepare()
+    target_server = ollama_target(reference, services.catalogue.servers)
+    if target_server is not None:
+        _unless_stopped(_through(target_server, reference, quiet=quiet))
+        return
+    look_up = service.look_up(
+        reference,
+        endpoint=service.endpoint_of(endpoint, services.config),
+        revision=revision,
+        quantisation=quant,
+        room=read_room(services.config.runtime),
+    )
+    found = asyncio.run(look_up)
+    # Outside of the event loop: within it an interrupt would wait for the answer to the question.
+    offer = _chosen(found, quiet=quiet)
+    _unless_stopped(_bring(found, offer, folder or service.folder_for(found, services.folders), quiet=quiet))
+
+
+def _unless_stopped(download: "Coroutine[Any, Any, None]") -> None:
+    """Run it; an interrupt is told what it leaves."""
+    import asyncio  # noqa: PLC0415 - see `pull`
+
     try:
-        asyncio.run(
-            _pull(prepare(), reference, quant=quant, revision=revision, endpoint=endpoint, folder=folder, quiet=quiet)
-        )
+        asyncio.run(download)
     except KeyboardInterrupt:
         output.note("stopped; what has come is kept, and the same command goes on from there")
         raise
 
 
-async def _pull(
-    services: "Services",
-    reference: str,
-    *,
-    quant: str | None,
-    revision: str | None,
-    endpoint: str | None,
-    folder: Path | None,
-    quiet: bool,
-) -> None:
-    import asyncio  # noqa: PLC0415 - see `pull`
-
+async def _bring(found: "Found", offer: "Offer", target: Path, *, quiet: bool) -> None:
     from llmtui.cli.progress import follow  # noqa: PLC0415 - `--help` loads nothing that draws
     from llmtui.services import pull as service  # noqa: PLC0415 - `--help` loads no service
-    from llmtui.services.fits import read_room  # noqa: PLC0415 - as above
-    from llmtui.services.ollama_servers import ollama_target  # noqa: PLC0415 - as above
 
-    target_server = ollama_target(reference, services.catalogue.servers)
-    if target_server is not None:
-        await _through(target_server, reference, quiet=quiet)
-        return
-    found = await service.look_up(
-        reference,
-        endpoint=service.endpoint_of(endpoint, services.config),
-        revision=revision,
-        quantisation=quant,
-        room=await asyncio.to_thread(read_room, services.config.runtime),
-    )
-    offer = _chosen(found, quiet=quiet)
-    target = folder or service.folder_for(found, services.folders)
     path = await follow(service.pull(found, offer, target), offer.files[0].path.rpartition("/")[2], quiet=quiet)
     if quiet:
         output.write_json(
@@ -119,7 +117,7 @@ async def _pull(
 
 async def _through(target: "Target", reference: str, *, quiet: bool) -> None:
     """Have an Ollama server fetch it; the name that it then has goes to standard output."""
-    from llmtui.cli.progress import follow  # noqa: PLC0415 - see `_pull`
+    from llmtui.cli.progress import follow  # noqa: PLC0415 - see `_bring`
     from llmtui.services.ollama_servers import pull_through  # noqa: PLC0415 - as above
 
     await follow(pull_through(target), target.model, quiet=quiet)
@@ -135,7 +133,7 @@ def _chosen(found: "Found", *, quiet: bool) -> "Offer":
     Raises:
         UsageError: it is not clear, and nobody can be asked.
     """
-    from llmtui.services.pull import ambiguous  # noqa: PLC0415 - see `_pull`
+    from llmtui.services.pull import ambiguous  # noqa: PLC0415 - see `_bring`
 
     if len(found.matching) == 1:
         return found.matching[0]
@@ -149,7 +147,7 @@ def _chosen(found: "Found", *, quiet: bool) -> "Offer":
 
 
 def _asked(found: "Found") -> "Offer":
-    from llmtui.domain.hub import FLOOR, fits  # noqa: PLC0415 - see `_pull`
+    from llmtui.domain.hub import FLOOR, fits  # noqa: PLC0415 - see `_bring`
 
     rows = [("", "QUANT", "SIZE", "NAME", "")]
     for number, offer in enumerate(found.matching, start=1):

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 from llmtui.domain.text import UNSAFE, visible, visible_line
 from llmtui.errors import StoreError
@@ -88,14 +88,18 @@ def note(line: str) -> None:
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
     except (OSError, ValueError):
-        return
+        _discard(sys.stderr)
 
 
 def discard_stdout() -> None:
     """Send what is still buffered nowhere, so that the interpreter's last flush does not fail."""
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
     except (OSError, ValueError, AttributeError):
         return

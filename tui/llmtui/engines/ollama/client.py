@@ -26,7 +26,7 @@ from llmtui.engines.ollama.connection import Connection
 from llmtui.engines.ollama.describe import described, find_model, open_model
 from llmtui.engines.ollama.explaining import TEXT_ONLY, rendered_only
 from llmtui.engines.ollama.vocabulary import vocabulary as told_vocabulary
-from llmtui.engines.ollama.wire import Options, Part, options_of, parameters_of, turn_body, unheeded
+from llmtui.engines.ollama.wire import Options, Part, Shown, options_of, parameters_of, turn_body, unheeded
 from llmtui.engines.rendering.served import ServedTemplates
 from llmtui.errors import ContextError, EngineError, LlmtuiError
 
@@ -97,12 +97,8 @@ class OllamaEngine:
         self._started = True
         self._check_open()
         yield LoadProgress(f"asking {visible_line(self._server_name)}", None)
-        self._check_open()
-        self._connection = connection = await asyncio.to_thread(
-            Connection, self._server, self._server_name, self._patience
-        )
+        connection, model, shown = await self._find()
         try:
-            model, shown = await find_model(connection, self._model or None)
             yield LoadProgress(f"{connection.name} loads {visible_line(model)}", None)
             opened = await open_model(connection, model, shown, self._load_body(model))
         except (LlmtuiError, asyncio.CancelledError, GeneratorExit):
@@ -188,6 +184,28 @@ class OllamaEngine:
         text = await rendered_only(self._connection, self._model, body)
         size = self._loaded.context_size
         return assemble(text, (), (), b"", messages=request.messages, frame=None, context_size=size, notes=(TEXT_ONLY,))
+
+    async def find(self) -> None:
+        """Find the server and the model, and have nothing loaded: enough for `vocabulary`. `load` is not possible then.
+
+        Raises:
+            ModelError: the server has no such model.
+            EngineError: the server cannot be reached or refuses us.
+        """
+        self._started = True
+        _, self._model, _ = await self._find()
+
+    async def _find(self) -> tuple[Connection, str, Shown]:
+        self._check_open()
+        self._connection = connection = await asyncio.to_thread(
+            Connection, self._server, self._server_name, self._patience
+        )
+        try:
+            model, shown = await find_model(connection, self._model or None)
+        except (LlmtuiError, asyncio.CancelledError):
+            await self.close()
+            raise
+        return connection, model, shown
 
     async def vocabulary(self) -> BpeVocabulary | None:
         """The model's vocabulary, from which its tokens can be counted; None when it is of another kind.

@@ -30,6 +30,18 @@ class TellsVocabulary(Protocol):
         """The vocabulary; None when the model has none of this kind."""
 
 
+@runtime_checkable
+class FindsModel(Protocol):
+    """An engine whose `load` would have its server load the model, and which can be asked for less."""
+
+    async def find(self) -> None:
+        """See that server and model are there.
+
+        Raises:
+            LlmtuiError: they are not.
+        """
+
+
 class TextCount(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of a text.
 
@@ -75,7 +87,7 @@ class Encodings:
 async def count_text(info: ModelInfo, text: str, open_engine: Callable[[ModelInfo], Engine]) -> TextCount:
     """Count a text for a model that is not loaded: by its vocabulary, by its server, or by the rule of thumb.
 
-    A file is not loaded for it; a server is asked.
+    Nothing is loaded for it, not by a server either.
 
     Raises:
         LlmtuiError: the server cannot be reached, or has no such model.
@@ -86,6 +98,9 @@ async def count_text(info: ModelInfo, text: str, open_engine: Callable[[ModelInf
         return await encoded(await encodings.of(info), text)
     engine = open_engine(info)
     try:
+        if isinstance(engine, FindsModel):
+            await engine.find()
+            return await encoded(await encodings.of(info, engine), text)
         async for _ in engine.load():
             pass
         with contextlib.suppress(LlmtuiError):
