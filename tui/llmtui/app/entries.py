@@ -113,6 +113,12 @@ def two_begins(entry_id: str, name: str) -> Entry:
     return notice_entry(entry_id, "This model reads two begin tokens", text)
 
 
+def guessed(entry_id: str, name: str, warning: str) -> Entry:
+    """The conversation is put into a template that nobody knows to be right for the model."""
+    text = f"{name}: {warning}. A profile, or `llmtui ask --template NAME`, chooses one: see `llmtui templates list`."
+    return notice_entry(entry_id, "The chat template of this model is not known", text)
+
+
 def damaged(entry_id: str, lines: int) -> Entry:
     """Lines of a reopened chat's file cannot be read."""
     what = "1 line" if lines == 1 else f"{lines:,} lines"

@@ -42,6 +42,10 @@ class Notices:
         """A model's prompt begins with two begin tokens."""
         self._view.add_entry(build.two_begins(self.new_id("notice"), name))
 
+    def guessed(self, name: str, warning: str) -> None:
+        """A model's chat template is a guess."""
+        self._view.add_entry(build.guessed(self.new_id("notice"), name, warning))
+
     def damaged(self, lines: int) -> None:
         """Lines of the chat's file cannot be read."""
         self._view.add_entry(build.damaged(self.new_id("notice"), lines))

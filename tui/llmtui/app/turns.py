@@ -10,6 +10,7 @@ from llmtui.app import format as fmt
 from llmtui.app.notices import Notices
 from llmtui.app.view import ChatView
 from llmtui.domain.events import Failed, Finished, Notice, TurnEvent
+from llmtui.domain.templates import template_warning
 from llmtui.errors import EngineError, LlmtuiError
 
 if TYPE_CHECKING:
@@ -126,12 +127,21 @@ class Turns:
             if begins > 1 and name not in self._warned:
                 self._warned.add(name)
                 self._notices.two_begins(name)
+            self._warn_of_template(session, name)
             if self._hung:
                 failure = EngineError("The model did not stop", cause="Its process hung and was ended", remedy="")
             if failure is not None:
                 self._notices.error(failure)
             self._view.state_changed()
             self._ended(well=failure is None)
+
+    def _warn_of_template(self, session: "ChatSession", name: str) -> None:
+        """Tell once a model that its conversations are put into a template that is a guess."""
+        source = session.turns[-1].manifest.template_source if session.turns else None
+        warning = template_warning(source)
+        if warning is not None and f"template {name}" not in self._warned:
+            self._warned.add(f"template {name}")
+            self._notices.guessed(name, warning)
 
     def _end(self, session: "ChatSession", known: set[str]) -> None:
         message = session.messages[-1] if session.messages else None

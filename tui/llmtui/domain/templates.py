@@ -6,6 +6,11 @@ import msgspec
 
 from llmtui.domain.text import well_formed
 
+OWN = "model"
+"""Source of a template that came with the model."""
+FALLBACK = "fallback: "
+"""Sources of a template that fits no more than by chance begin with it."""
+
 
 class NamedTemplate(msgspec.Struct, frozen=True, kw_only=True):
     """A template and how it is spoken of.
@@ -39,3 +44,10 @@ def encodable(template: NamedTemplate | None) -> NamedTemplate | None:
         stops=tuple(map(well_formed, template.stops)),
         source=well_formed(template.source),
     )
+
+
+def template_warning(source: str | None) -> str | None:
+    """What a user must know of a template that is a guess; None where it is none."""
+    if source is None or not source.startswith(FALLBACK):
+        return None
+    return f"Answers may be poor: the conversation is sent as {source.removeprefix(FALLBACK)}"

@@ -17,6 +17,7 @@ from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, TurnMetrics
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.profile import Mode, Wanted
+from llmtui.domain.templates import template_warning
 from llmtui.domain.text import visible_line
 from llmtui.domain.transcript import Manifest
 from llmtui.engines.base import Engine, error_of, failure_of
@@ -27,6 +28,7 @@ from llmtui.services.sending import manifest_of, request_of
 from llmtui.services.streams import turn_events
 from llmtui.services.wiring import Services
 
+CHOOSE = "Choose a template: --template NAME, see `llmtui templates list`"
 AGAIN = "Ask again, or run `llmtui doctor`"
 
 
@@ -160,6 +162,12 @@ class _Turn:
         await stop.wait()
         await self._engine.cancel(self._request.id)
 
+    def _warnings(self) -> tuple[str, ...]:
+        if self._request.template is not None or self._request.prompt is not None:
+            return ()
+        warning = template_warning(self._loaded.template_source)
+        return (f"{warning}. {CHOOSE}",) if warning else ()
+
     async def report(self, services: Services) -> AnswerReport:
         """Answer, metrics and manifest, with a look at the machine now."""
         from llmtui.probes.machine import cpu_name  # noqa: PLC0415 - read after the answer, not before
@@ -188,7 +196,7 @@ class _Turn:
             ),
             error=self._fold.failure,
             reasoning=self._fold.reasoning or None,
-            notices=tuple(f"{notice.text}. {notice.remedy}" for notice in self._fold.notices),
+            notices=(*self._warnings(), *(f"{notice.text}. {notice.remedy}" for notice in self._fold.notices)),
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from llmtui.domain.messages import ChatMessage
-from llmtui.domain.templates import NamedTemplate
+from llmtui.domain.templates import OWN, NamedTemplate
 from llmtui.domain.text import visible_line
 from llmtui.engines.rendering.adapting import adaptations, lost_system
 from llmtui.engines.rendering.frames import LENGTH, OUTPUT_CHARACTERS, RenderReply, RenderRequest
@@ -20,8 +20,6 @@ from llmtui.errors import ContextError, TemplateError
 
 RENDER_SECONDS = 2.0
 START_SECONDS = 30.0
-OWN = "model"
-"""Source of a template that came with the model."""
 
 
 class Rendered(msgspec.Struct, frozen=True):

@@ -67,7 +67,10 @@ def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
         vocabulary = Vocabulary(pointer)
         own = llama.llama_model_chat_template(pointer, None)
         template = choose_template(
-            own.decode("utf-8", "replace") if own else None, lambda text: vocabulary.special(text) is not None
+            own.decode("utf-8", "replace") if own else None,
+            lambda text: vocabulary.special(text) is not None,
+            names=(load.name, loading.metadata(pointer, "general.name") or ""),
+            architecture=loading.metadata(pointer, "general.architecture"),
         )
         load_s = time.perf_counter() - started
         opened = Opened(model=model, vocabulary=vocabulary, template=template, adapters=adapters)
