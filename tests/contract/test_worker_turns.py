@@ -224,11 +224,13 @@ async def test_templates_have_what_they_are_written_for(
         assert await engine.count_prompt(QUESTION) > 10
 
 
-async def test_without_a_template_the_fallback_is_told(open_worker, make_gguf: MakeGguf, tmp_path: Path) -> None:
+async def test_without_a_template_it_is_told_which_one_is_used_and_why(
+    open_worker, make_gguf: MakeGguf, tmp_path: Path
+) -> None:
     path = make_gguf("llama-tiny", "f16", tmp_path / "m.gguf", template=None)
     async with open_worker(path) as engine:
         assert engine.loaded is not None
-        assert engine.loaded.template_source.startswith("fallback: ")
+        assert engine.loaded.template_source.startswith("shipped: ChatML, because the vocabulary has")
         assert finish_of(await play(engine, request())).reason == "length"
 
 
