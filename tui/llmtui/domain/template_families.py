@@ -18,6 +18,7 @@ class TemplateFamily(msgspec.Struct, frozen=True, kw_only=True):
             its own.
         names: regular expressions, searched in a model's name and title, small letters.
         architectures: as GGUF files name them, where all chat models of one use this template.
+        written: texts that templates of this family have in any template language; empty where `markers` are.
         system: what happens to a system message: it has a `role` of its own, stands in the `first user` message or
             in front of all as a `preamble`; `none` where the format says nothing, so that it joins the first user
             message.
@@ -29,6 +30,7 @@ class TemplateFamily(msgspec.Struct, frozen=True, kw_only=True):
     markers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     architectures: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
     system: SystemRole = "role"
 
 
@@ -96,6 +98,7 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         stops=("[INST]",),
         names=("llama-?2.*chat", "code-?llama.*instruct"),
         system="first user",
+        written=("[INST]", "<<SYS>>"),
     ),
     TemplateFamily(
         name="mistral-v7-tekken",
@@ -129,6 +132,7 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         stops=("[INST]",),
         names=("mistral.*instruct", "mixtral.*instruct"),
         system="none",
+        written=("[INST]",),
     ),
     TemplateFamily(
         name="alpaca",
@@ -136,6 +140,7 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         stops=("\n### Instruction:", "</s>"),
         names=("alpaca", "wizardcoder", "nous-hermes-llama"),
         system="preamble",
+        written=("### Instruction:", "### Response:"),
     ),
     TemplateFamily(
         name="vicuna",
@@ -143,12 +148,14 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         stops=("USER:", "</s>"),
         names=("vicuna", "wizardlm", "airoboros"),
         system="preamble",
+        written=("USER:", "ASSISTANT:"),
     ),
     TemplateFamily(
         name="zephyr",
         title="Zephyr",
         stops=("</s>", "<|user|>"),
         names=("zephyr", "tinyllama.*chat"),
+        written=("<|user|>", "<|assistant|>", "</s>"),
     ),
     TemplateFamily(
         name="openchat",
@@ -157,12 +164,14 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         markers=("<|end_of_turn|>",),
         names=("openchat", "starling"),
         system="preamble",
+        written=("GPT4 Correct User:",),
     ),
     TemplateFamily(
         name="solar",
         title="SOLAR",
         stops=("### User:", "</s>"),
         names=("solar.*instruct",),
+        written=("### User:", "### Assistant:"),
     ),
     TemplateFamily(
         name="gemma",
@@ -211,6 +220,7 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         markers=("[gMASK]", "sop"),
         names=("chatglm-?2", "codegeex-?2"),
         system="none",
+        written=("[Round", "问：", "答："),
     ),
     TemplateFamily(
         name="chatglm",
@@ -226,6 +236,7 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         markers=("<|EOT|>",),
         names=("deepseek-?coder(?!-?v2).*instruct",),
         system="preamble",
+        written=("### Instruction:", "### Response:", "<|EOT|>"),
     ),
     TemplateFamily(
         name="deepseek-v3",
@@ -242,6 +253,7 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         names=("deepseek.*v2.*(?:chat|instruct)", "deepseek-llm.*chat"),
         architectures=("deepseek2",),
         system="preamble",
+        written=("User: ", "Assistant:", "<｜end▁of▁sentence｜>"),
     ),
     TemplateFamily(
         name="command-r",
@@ -273,6 +285,7 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         names=("baichuan-?2.*chat",),
         architectures=("baichuan",),
         system="preamble",
+        written=("<reserved_106>", "<reserved_107>"),
     ),
     TemplateFamily(
         name="baichuan",
@@ -303,6 +316,7 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         stops=("\n用户：",),
         names=("chatyuan",),
         system="none",
+        written=("用户：", "小元："),
     ),
     TemplateFamily(
         name="minicpm",

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 import llmtui
-from llmtui.domain.models import ModelInfo
+from llmtui.domain.models import ModelInfo, OllamaExtras
 from llmtui.domain.text import visible_line
 from llmtui.errors import ModelError, UsageError
 from llmtui.services.discovery import OLLAMA, Candidate, candidates
@@ -129,10 +129,18 @@ class Catalogue:
         Raises:
             ModelError: the files cannot be read.
         """
+        return details(info, self._extras(info))
+
+    def ollama_template(self, info: ModelInfo) -> str | None:
+        """Ollama's own template for one of its files, in Go's template language; None where it has none."""
+        extras = self._extras(info)
+        return extras.template if extras else None
+
+    def _extras(self, info: ModelInfo) -> OllamaExtras | None:
         stores = [place.path for place in self.places if place.source == "ollama" and info.source == "ollama"]
         known = (model for store in stores for model in read_store(store))
         named = next((model for model in known if OLLAMA + model.name == info.name), None)
-        return details(info, read_extras(named.manifest) if named else None)
+        return read_extras(named.manifest) if named else None
 
     def _of_server(self, spec: str) -> ModelInfo | None:
         """What is not on disk is left to the user's own Ollama, when there is one that runs."""

@@ -1,7 +1,7 @@
 """The one place where the parts are put together."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -52,23 +52,38 @@ def build(
     catalogue = Catalogue(folders, config)
     profile = profile or Profile()
     runtime = runtime_of(runtime_layers(config, profile, runtime_flags or {}))
+    open_ = partial(open_engine, catalogue.servers, ollama_template=catalogue.ollama_template)
     return Services(
         config=config,
         folders=folders,
         catalogue=catalogue,
-        host=ModelHost(partial(open_engine, catalogue.servers), runtime, limits=config.pool),
+        host=ModelHost(open_, runtime, limits=config.pool),
         own=own,
         profile=profile,
         runtime_flags=runtime_flags or {},
     )
 
 
-def open_engine(servers: Mapping[str, Server], info: ModelInfo, runtime: Runtime) -> Engine:
-    """The engine that fits a model; not loaded yet."""
+def open_engine(
+    servers: Mapping[str, Server],
+    info: ModelInfo,
+    runtime: Runtime,
+    *,
+    ollama_template: Callable[[ModelInfo], str | None] | None = None,
+) -> Engine:
+    """The engine that fits a model; not loaded yet.
+
+    Args:
+        servers: by name.
+        info: the model.
+        runtime: how to load it.
+        ollama_template: looks up Ollama's template for one of its files.
+    """
     if info.server is None:
         if runtime.context is None and info.defaults is not None:
             runtime = msgspec.structs.replace(runtime, context=info.defaults.context)
-        return open_llama(info, runtime)
+        ollamas = partial(ollama_template, info) if ollama_template and info.source == "ollama" else None
+        return open_llama(info, runtime, ollamas)
     if runtime.adapters:
         from llmtui.services.adapters import served  # noqa: PLC0415 - the error only
 
@@ -83,7 +98,7 @@ def open_engine(servers: Mapping[str, Server], info: ModelInfo, runtime: Runtime
     return OpenAIEngine(info.name, server, named, info.served_id)
 
 
-def open_llama(info: ModelInfo, runtime: Runtime) -> Engine:
+def open_llama(info: ModelInfo, runtime: Runtime, foreign_template: Callable[[], str | None] | None = None) -> Engine:
     """An engine for a file, in a process of its own; not loaded yet."""
     from llmtui.engines.llama.client import LlamaEngine  # noqa: PLC0415 - only when a model is loaded
     from llmtui.services.adapters import check_adapters  # noqa: PLC0415 - as above
@@ -96,5 +111,6 @@ def open_llama(info: ModelInfo, runtime: Runtime) -> Engine:
         info.path,
         runtime,
         description=description,
+        foreign_template=foreign_template,
         check=partial(check_adapters, info, runtime.adapters) if runtime.adapters else None,
     )

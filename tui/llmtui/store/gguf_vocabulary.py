@@ -50,6 +50,20 @@ def read_vocabulary(path: str | os.PathLike[str]) -> BpeVocabulary | None:
     )
 
 
+def read_tokens(path: str | os.PathLike[str]) -> frozenset[str]:
+    """Every token of a model file as it is written in it; none where its vocabulary is beyond all measure.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    header = read_header(path)
+    try:
+        with Path(path).open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return frozenset(_strings(header, data, "tokens", MAX_TOKENS) or ())
+    except (OSError, ValueError, OverflowError, struct.error) as error:
+        raise ModelError("The model file changed while it was read", cause=str(path), remedy="Try again") from error
+
+
 def _strings(header: GgufHeader, data: mmap.mmap, name: str, most: int) -> tuple[str, ...] | None:
     array = header.values.get(_PREFIX + name)
     if isinstance(array, tuple):

@@ -50,6 +50,8 @@ class LlamaEngine:
         path: the file, or the first of a split model.
         runtime: how to load it.
         description: one line; without it the worker describes the model.
+        foreign_template: run in a thread too: Ollama's template for the model, by which its family is known when its
+            file has none.
         check: run in a thread before the worker starts; what it raises comes out of `load`.
         python: the worker's interpreter.
     """
@@ -61,12 +63,14 @@ class LlamaEngine:
         runtime: Runtime,
         *,
         description: str = "",
+        foreign_template: Callable[[], str | None] | None = None,
         check: Callable[[], None] | None = None,
         python: str = sys.executable,
     ) -> None:
         self._load_command = Load(well_formed(name), path, description, runtime)
         self._worker = WorkerProcess(python, self._on_reply, self._on_end)
         self._check = check
+        self._foreign_template = foreign_template
         self._loaded: LoadedModel | None = None
         self._loading: asyncio.Queue[LoadEvent | Failed] = asyncio.Queue()
         self._turns: dict[str, asyncio.Queue[TurnEvent]] = {}
@@ -105,6 +109,11 @@ class LlamaEngine:
         self._started = True
         if self._check is not None:
             await asyncio.to_thread(self._check)
+        if self._foreign_template is not None:
+            found = await asyncio.to_thread(self._foreign_template)
+            self._load_command = msgspec.structs.replace(
+                self._load_command, foreign_template=found and well_formed(found)
+            )
         await self._worker.start()
         try:
             self._check_open()

@@ -33,12 +33,14 @@ class Load(msgspec.Struct, frozen=True, tag="load"):
         path: the file, or the first of a split model.
         description: one line, or empty: then the worker describes it.
         runtime: how to load it.
+        foreign_template: see `choose_template`.
     """
 
     name: str
     path: str
     description: str
     runtime: Runtime
+    foreign_template: str | None = None
 
 
 class Generate(msgspec.Struct, frozen=True, tag="generate"):

@@ -13,7 +13,12 @@ _PLAIN = "dialogue"
 
 
 def choose_template(
-    own: str | None, has_token: Callable[[str], bool], *, names: tuple[str, ...] = (), architecture: str | None = None
+    own: str | None,
+    has_token: Callable[[str], bool],
+    *,
+    names: tuple[str, ...] = (),
+    architecture: str | None = None,
+    foreign: str | None = None,
 ) -> NamedTemplate:
     """The model's own template; else a shipped one that the model is recognised by; else a plain dialogue.
 
@@ -22,10 +27,13 @@ def choose_template(
         has_token: whether a text is one token of its vocabulary.
         names: what the model is called, here and by its file.
         architecture: as GGUF files name it.
+        foreign: a template in another language than Jinja, which cannot be rendered here: Ollama's.
     """
     if own and own.strip():
         return NamedTemplate(name=OWN, text=own, source=OWN)
-    family, reason = recognise(has_token, names, architecture)
+    family, reason = _written_in(foreign, names)
+    if family is None:
+        family, reason = recognise(has_token, names, architecture)
     if family is None:
         plain = family_of(_PLAIN)
         if plain is None:
@@ -58,6 +66,20 @@ def recognise(
     if built:
         return built[0], f"the model's architecture is {architecture}"
     return None, ""
+
+
+def _written_in(text: str | None, names: tuple[str, ...]) -> tuple[TemplateFamily | None, str]:
+    """The family that a template of Ollama's is of: it has all the texts that the family's have."""
+    if not text:
+        return None, ""
+    signs = {family.name: family.written or family.markers for family in FAMILIES}
+    fitting = [family for family in FAMILIES if signs[family.name] and all(sign in text for sign in signs[family.name])]
+    if not fitting:
+        return None, ""
+    most = max(len(signs[family.name]) for family in fitting)
+    best = [family for family in fitting if len(signs[family.name]) == most]
+    chosen = next((family for family in best if _is_named(family, names)), best[0])
+    return chosen, f"Ollama's template for the model has {' and '.join(signs[chosen.name][:2])}"
 
 
 def _is_named(family: TemplateFamily, names: tuple[str, ...]) -> bool:

@@ -71,6 +71,7 @@ def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
             lambda text: vocabulary.special(text) is not None,
             names=(load.name, loading.metadata(pointer, "general.name") or ""),
             architecture=loading.metadata(pointer, "general.architecture"),
+            foreign=load.foreign_template,
         )
         load_s = time.perf_counter() - started
         opened = Opened(model=model, vocabulary=vocabulary, template=template, adapters=adapters)
