@@ -84,7 +84,8 @@ def test_a_file_that_is_no_template_is_an_error_in_words(
 
 
 def test_a_stop_of_the_users_template_ends_the_answer(user: dict[str, str]) -> None:
-    path = put(user, "stop.jinja", '{# stops: ["l"] #}<|user|>\n{{ messages[-1].content }}<|end|>\n<|assistant|>{{ "\n" }}')
+    text = '{# stops: ["l"] #}<|user|>\n{{ messages[-1].content }}<|end|>\n<|assistant|>{{ "\n" }}'
+    path = put(user, "stop.jinja", text)
     asked = ("ask", "-m", "demo", "--temperature", "0", "--json", "What is llmtui?")
     whole = json.loads(llmtui(user, *asked).stdout)
     cut = json.loads(llmtui(user, *asked, "--template", str(path)).stdout)
