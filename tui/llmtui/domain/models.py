@@ -143,7 +143,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
         load_s: model load and context creation, without any prefill.
         weights_read_per_token_bytes: bytes of weights a decode step reads; for `bandwidth_fraction`.
         kv_bytes_per_token: growth of the KV cache a token; 0 for recurrent models.
-        template_source: `model`, `server`, or `fallback: …` with the reason in words.
+        template_source: `model`, `server`, or with the reason in words `shipped: …` or, for a guess, `fallback: …`.
         template_sha256: of the template's text.
         vocabulary_size: number of tokens.
         pid: of the process that holds the model; None for servers.

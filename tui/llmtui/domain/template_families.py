@@ -48,7 +48,7 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         title="Qwen",
         stops=("<|im_end|>",),
         markers=("<|im_start|>", "<|im_end|>"),
-        names=("qwen(?!-?3)", "xunzi"),
+        names=(r"(?<!distill-)qwen(?!-?3)", "xunzi"),
         architectures=("qwen", "qwen2", "qwen2moe"),
     ),
     TemplateFamily(
@@ -113,17 +113,17 @@ FAMILIES: tuple[TemplateFamily, ...] = (
         names=("mistral-large.*2411",),
     ),
     TemplateFamily(
-        name="mistral-v3-tekken",
-        title="Mistral v3 (Tekken)",
-        markers=("[INST]", "[/INST]"),
-        names=("nemo", "ministral", "pixtral"),
-        system="none",
-    ),
-    TemplateFamily(
         name="mistral-v3",
         title="Mistral v3",
         markers=("[INST]", "[/INST]"),
         names=(r"mistral.*instruct-v0\.3", "mixtral-8x22b.*instruct", "codestral"),
+        system="none",
+    ),
+    TemplateFamily(
+        name="mistral-v3-tekken",
+        title="Mistral v3 (Tekken)",
+        markers=("[INST]", "[/INST]"),
+        names=("nemo", "ministral", "pixtral"),
         system="none",
     ),
     TemplateFamily(

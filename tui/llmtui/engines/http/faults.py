@@ -140,7 +140,9 @@ def no_such_route(error: LlmtuiError, where: str, route: str, *, raw: bool) -> E
         raw: a text was to be continued; else a conversation.
     """
     url = "Check that the URL ends as the server wants it, often in /v1."
-    other = "Ask without --raw" if raw else "For a server that only continues texts there is `llmtui ask --raw`"
+    other = "For a server that only continues texts there is `llmtui ask --raw`"
+    if raw:
+        other = "Ask without --raw, and without a template of your own"
     return EngineError(
         f"{where} cannot {'continue a text' if raw else 'chat'}: it has no such route",
         cause=f"{visible_line(route)}: {error.cause}",

@@ -52,7 +52,8 @@ def recognise(
     usable = [family for family in FAMILIES if not family.markers or family in marked]
     named = [family for family in usable if _is_named(family, names)]
     if marked:
-        agreed = [family for family in marked if family in named or architecture in family.architectures]
+        agreed = [family for family in marked if family in named]
+        agreed = agreed or [family for family in marked if architecture in family.architectures]
         most = max(len(family.markers) for family in marked)
         best = (agreed or [family for family in marked if len(family.markers) == most])[0]
         tokens = " and ".join(best.markers[:2])
