@@ -5,6 +5,7 @@ import threading
 import msgspec
 from pilot.conftest import Stage
 
+from llmtui.app.screens.model_picker import ModelPicker
 from llmtui.app.widgets.row_list import RowList
 from llmtui.app.widgets.table import line
 from llmtui.domain.fit import Room
@@ -109,3 +110,28 @@ async def test_thousands_of_models_are_filtered_without_a_pause(stage: Stage, mo
         await screen.until(lambda: rows.rows[0].key == "模型-1234")
         await screen.pilot.press("ctrl+end", "up")
         assert 0 < len(drawn) < 500, "only what is on the screen is drawn"
+
+
+async def test_adapters_of_the_model_that_answers_are_a_key_away(stage: Stage):
+    async with stage.run(size=(80, 24)) as screen:
+        await screen.pilot.press("ctrl+o")
+        await screen.see("1 model")
+        assert "F9 LoRA" in screen.text
+        await screen.pilot.press("f9")
+        await screen.see("LoRA adapters")
+        await screen.see("No LoRA adapter")
+        await screen.pilot.press("escape")
+        await screen.until(lambda: isinstance(screen.app.screen, ModelPicker))
+
+
+async def test_a_filter_of_several_words_keeps_the_rows_that_hold_them_all(stage: Stage):
+    for name in ("qwen2-7b", "qwen2-7b-instruct", "通义-7b-instruct"):
+        stage.add_model(name)
+    async with stage.run() as screen:
+        await screen.pilot.press("ctrl+o")
+        await screen.see("4 models")
+        screen.app.screen.query_one("Input").value = "ins qwen2"
+        await screen.until(lambda: screen.app.screen.marked.name == "qwen2-7b-instruct")
+        assert len(screen.app.screen.query_one(RowList).rows) == 1
+        screen.app.screen.query_one("Input").value = "ins 通义"
+        await screen.until(lambda: screen.app.screen.marked.name == "通义-7b-instruct")

@@ -29,7 +29,8 @@ async def test_a_type_is_chosen_and_the_new_model_is_in_the_list(stage: Stage, s
         await screen.pilot.press("enter")
         await screen.until(lambda: isinstance(screen.app.screen, ModelPicker))
         assert [path.name for path in stage.folders.models_dir.iterdir()] == ["demo-Q4_K_M.gguf"]
-        await screen.see("demo-Q4_K_M")
+        await screen.until(lambda: screen.app.screen.marked.name == "demo-Q4_K_M")
+        assert screen.app.screen.marked.path == str(stage.folders.models_dir / "demo-Q4_K_M.gguf")
 
 
 async def test_what_is_impossible_or_harmful_says_why(stage: Stage) -> None:

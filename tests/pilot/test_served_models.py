@@ -103,6 +103,63 @@ async def test_a_silent_server_keeps_nobody_waiting(stage: ServedStage):
             assert screen.controller.model.name == "zebra"
 
 
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_a_server_is_asked_for_details_and_never_waited_for(
+    stage: ServedStage, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("llmtui.services.servers.LIST_S", 60.0)
+    monkeypatch.setattr("llmtui.app.screens.model_picker.ASK_S", 60.0)
+    asked, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_request: Request, reply: Reply) -> None:
+        asked.set()
+        await go.wait()
+        await reply.json(
+            {"default_generation_settings": {"n_ctx": 2048}, "total_slots": 3, "chat_template": "x" * 1234}
+        )
+
+    stage.add_model("zebra")
+    async with wire_server() as server:
+        server.on_models({"data": [{"id": "m", "owned_by": "llamacpp", "meta": {"n_ctx_train": 8192}}]})
+        server.routes["/props"] = slow
+        stage.serve(box=server.url)
+        async with stage.run(size=size) as screen:
+            await screen.pilot.press("ctrl+o")
+            await screen.see("3 models")
+            screen.app.screen.set_class(True, "-details")
+            await screen.pilot.press("down")
+            await screen.see("asking the server")
+            await asked.wait()
+            await screen.pilot.press("up")
+            await screen.see("3.9M")
+            await screen.pilot.press("down")
+            go.set()
+            await screen.until(lambda: "box/m" in screen.app.screen._known)
+            await screen.pilot.press(*["shift+down"] * 9)
+            await screen.see("told by the server, 1,234")
+            assert "asking the server" not in screen.text
+
+
+async def test_a_server_that_tells_nothing_is_given_up(stage: ServedStage, monkeypatch):
+    monkeypatch.setattr("llmtui.app.screens.model_picker.ASK_S", 0.05)
+    silent = asyncio.Event()
+
+    async def models(_request: Request, reply: Reply) -> None:
+        if silent.is_set():
+            await reply.gone()
+        silent.set()
+        await reply.json({"data": [{"id": "m"}]})
+
+    async with wire_server() as server:
+        server.routes["/v1/models"] = models
+        stage.serve(box=server.url)
+        async with stage.run(size=(140, 40)) as screen:
+            await screen.pilot.press("ctrl+o")
+            await screen.see("2 models")
+            await screen.pilot.press("end", "down")
+            await screen.see("the server did not answer within")
+
+
 async def test_rows_that_come_later_leave_the_mark_where_it_is(stage: ServedStage, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("llmtui.services.servers.LIST_S", 60.0)
     asked, go = asyncio.Event(), asyncio.Event()

@@ -119,6 +119,12 @@ def test_footer_keeps_its_order(scope):
     assert all(action.scope in {scope, "app"} for action in shown)
 
 
+def test_the_keys_of_the_model_list_fit_eighty_columns() -> None:
+    shown = footer_actions(ACTIONS, "models")
+    frame_and_margin = 80 * 4 // 100 + 4
+    assert sum(len(action.key_short) + 1 + len(action.label) + 2 for action in shown) - 2 <= 80 - frame_and_margin
+
+
 def test_the_keys_of_a_marked_message_fit_eighty_columns_and_the_way_back_comes_first() -> None:
     shown = footer_actions(ACTIONS, "messages")
     assert shown[0].id == "message_leave"

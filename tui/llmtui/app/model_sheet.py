@@ -13,6 +13,7 @@ from llmtui.app.model_rows import Standing
 from llmtui.domain.fit import Fit
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.text import visible_line
+from llmtui.services.servers import ServedDetails
 
 if TYPE_CHECKING:
     from llmtui.services.model_files import ModelDetails
@@ -48,19 +49,30 @@ Line = tuple[str, str, str]
 
 
 def sheet(
-    info: ModelInfo, standing: Standing, details: "ModelDetails | None", *, width: int, remark: str = ""
+    info: ModelInfo,
+    standing: Standing,
+    details: "ModelDetails | ServedDetails | None",
+    *,
+    width: int,
+    remark: str = "",
 ) -> Content:
     """Everything known of a model, wrapped beside its labels.
 
     Args:
         info: from the list.
         standing: pin, memory and use.
-        details: of the header; None while it is read, and for models of servers.
+        details: of the header, or told by the server; None until they are known.
         width: cells.
         remark: stands at the end, e.g. that the header is being read.
     """
     lines: list[Content] = [Content.styled(fmt.name(info.name), "bold $primary")]
-    rows = [*_state(info, standing), *_memory(standing.fit), *_file(info), *_header(info, details)]
+    rows = [*_state(info, standing), *_memory(standing.fit)]
+    if details is None:
+        rows += _file(info)
+    elif isinstance(details, ServedDetails):
+        rows += [*_file(details.info), *_told(details)]
+    else:
+        rows += [*_file(info), *_header(info, details)]
     for label, text, style in rows:
         first, *rest = _wrapped(visible_line(text), max(8, width - LABEL))
         lines.append(Content.assemble((label.ljust(LABEL), "$text-muted"), (first, style) if style else first))
@@ -116,9 +128,20 @@ def _file(info: ModelInfo) -> Iterable[Line]:
         yield "trained on", f"{info.trained_context:,} tokens of context", ""
 
 
-def _header(info: ModelInfo, details: "ModelDetails | None") -> Iterable[Line]:
-    if details is None:
-        return
+def _told(details: ServedDetails) -> Iterable[Line]:
+    """What a server says of a model that it serves."""
+    yield "runs on", " ".join(part for part in (details.served_by, details.build) if part), ""
+    context = details.context_size
+    yield "context", f"{context:,} tokens" if context else "the server does not say", ""
+    if details.vocabulary_size:
+        yield "vocabulary", f"{details.vocabulary_size:,} tokens", ""
+    if details.slots and details.slots > 1:
+        yield "at once", f"{details.slots:,} answers", ""
+    if details.template:
+        yield "template", f"told by the server, {len(details.template):,} characters", ""
+
+
+def _header(info: ModelInfo, details: "ModelDetails") -> Iterable[Line]:
     yield "licence", details.licence or fmt.UNKNOWN, ""
     template = details.template
     yield "template", f"in the file, {len(template):,} characters" if template else "none: a plain one is used", ""

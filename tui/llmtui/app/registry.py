@@ -106,19 +106,9 @@ ACTIONS: tuple[Action, ...] = (
         help="Answer the last question again; an answer it has stays as another version.",
         group="Chat",
     ),
+    Action(id="continue_answer", key="alt+c", label="continue", help="Have the last answer continued.", group="Chat"),
     Action(
-        id="continue_answer",
-        key="alt+c",
-        label="continue",
-        help="Have the last answer continued where it ends.",
-        group="Chat",
-    ),
-    Action(
-        id="edit_draft",
-        key="alt+e",
-        label="editor",
-        help="Write the question in $VISUAL or $EDITOR.",
-        group="Chat",
+        id="edit_draft", key="alt+e", label="editor", help="Write the question in $VISUAL or $EDITOR.", group="Chat"
     ),
     Action(
         id="browse_messages",
@@ -246,13 +236,7 @@ ACTIONS: tuple[Action, ...] = (
         help="Load the model again after it has stopped.",
         group="Model",
     ),
-    Action(
-        id="pull_model",
-        key="f9",
-        label="pull",
-        help="Pull a model from a hub.",
-        group="Model",
-    ),
+    Action(id="pull_model", key="f9", label="pull", help="Pull a model from a hub.", group="Model"),
     Action(
         id="adapters",
         key="f4",
@@ -307,7 +291,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         id="model_details",
         key="f4",
-        label="details",
+        label="info",
         help="Show or hide all that is known of the marked model.",
         group="Model list",
         scope="models",
@@ -316,7 +300,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         id="rescan_models",
         key="f5",
-        label="rescan",
+        label="scan",
         help="Look for models again, on disk and on servers.",
         group="Model list",
         scope="models",
@@ -334,7 +318,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         id="quantise_model",
         key="f7",
-        label="quantise",
+        label="quant",
         help="Write a smaller file of the marked model.",
         group="Model list",
         scope="models",
@@ -348,6 +332,15 @@ ACTIONS: tuple[Action, ...] = (
         group="Model list",
         scope="models",
         footer=6,
+    ),
+    Action(
+        id="model_adapters",
+        key="f9",
+        label="LoRA",
+        help="Attach LoRA adapters to the model that answers, or change their scale.",
+        group="Model list",
+        scope="models",
+        footer=7,
     ),
     Action(
         id="details_down",

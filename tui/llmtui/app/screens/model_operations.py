@@ -1,4 +1,4 @@
-"""What the model list does with models besides loading them: pull and remove."""
+"""What the model list does with models besides loading them: pull, quantise, adapt and remove."""
 
 from typing import TYPE_CHECKING
 
@@ -13,22 +13,31 @@ class ModelOperations(PickerScreen[ModelInfo]):
     """Opens the screens of operations on top of the list, and brings it up to date after them.
 
     Attributes:
-        new_path: file of the model that was pulled last; it is marked once it is found.
+        new_path: file of the model that was pulled or made last; it is marked once it is found.
     """
 
     _services: "Services"
     new_path: str | None = None
 
+    def action_quantise_model(self) -> None:
+        """Write a smaller file of the marked model, and mark it."""
+        from llmtui.app.screens.quantise import QuantiseScreen  # noqa: PLC0415 - not needed for the first paint
+
+        info = self.marked
+        if info is not None and info.problem is None:
+            self.app.push_screen(QuantiseScreen(self._services, info), self._came)
+
+    def action_model_adapters(self) -> None:
+        """Attach or detach LoRA adapters of the model that answers."""
+        from llmtui.app.screens.adapters import AdaptersScreen  # noqa: PLC0415 - not needed for the first paint
+
+        self.app.push_screen(AdaptersScreen(self._services))
+
     def action_fetch_model(self) -> None:
         """Pull a model and mark it."""
         from llmtui.app.screens.pull import PullScreen  # noqa: PLC0415 - not needed for the first paint
 
-        def pulled(path: str | None) -> None:
-            if path is not None:
-                self.new_path = path
-                self._look_again()
-
-        self.app.push_screen(PullScreen(self._services), pulled)
+        self.app.push_screen(PullScreen(self._services), self._came)
 
     def action_remove_model(self) -> None:
         """Remove the marked model, after showing its files."""
@@ -40,6 +49,12 @@ class ModelOperations(PickerScreen[ModelInfo]):
 
         if self.marked is not None:
             self.app.push_screen(RemoveScreen(self._services, self.marked), removed)
+
+    def _came(self, path: str | None) -> None:
+        """A new file is there."""
+        if path is not None and self.is_attached:
+            self.new_path = path
+            self._look_again()
 
     def _look_again(self) -> None:
         self.call_later(self.run_action, "rescan_models")

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from llmtui.services.bookmarks import Bookmarks
     from llmtui.services.model_files import ModelDetails
+    from llmtui.services.servers import ServedDetails
     from llmtui.services.wiring import Services
 
 REFRESH_S = 0.3
@@ -39,6 +40,8 @@ REST = 5
 """Times that the last addition took, to wait for the next one: sorting thousands of rows takes a while."""
 PAUSE_S = 0.12
 """A row that is marked for less is only passed by: its header is not read."""
+ASK_S = 3.0
+"""A server has so long to tell of a marked model."""
 BESIDE = 130
 """Columns of the terminal from which details stand beside the list, and are open when nothing else was said."""
 
@@ -78,7 +81,8 @@ class ModelPicker(ModelOperations):
         self._read: deque[ModelInfo] = deque()
         self._room: Room | None = None
         self._fits: dict[str, Fit] = {}
-        self._known: dict[str, ModelDetails] = {}
+        self._known: dict[str, ModelDetails | ServedDetails] = {}
+        self._asked: str | None = None
         self._due = 0.0
         self._awaited: dict[str, str] = {}
         self._stale: set[str] = set()
@@ -243,23 +247,36 @@ class ModelPicker(ModelOperations):
         if info is None:
             self.query_one("#details Static", Static).update("")
             return
-        has_header = info.server is None and info.problem is None
-        known = self._known.get(info.name)
-        self._show_details(info, "reading the header …" if has_header and known is None else "")
-        if has_header and known is None:
+        wanted = info.problem is None and info.name not in self._known
+        reading = "asking the server …" if info.server is not None else "reading the header …"
+        self._show_details(info, reading if wanted else "")
+        if wanted and self._asked != info.name:
             self._pause = self.set_timer(PAUSE_S, partial(self._read_details, info))
 
     def _read_details(self, info: ModelInfo) -> None:
         self._in_background(self._details(info), "details")
 
     async def _details(self, info: ModelInfo) -> None:
+        from llmtui.services.servers import served_details  # noqa: PLC0415 - not needed for the first paint
+
         remark = ""
+        self._asked = info.name
         try:
-            self._known[info.name] = await asyncio.to_thread(self._services.catalogue.details, info)
+            if info.server is None:
+                self._known[info.name] = await asyncio.to_thread(self._services.catalogue.details, info)
+            else:
+                async with asyncio.timeout(ASK_S):
+                    self._known[info.name] = await served_details(info, self._services.catalogue.servers)
+        except TimeoutError:
+            remark = f"the server did not answer within {ASK_S:.0f} s"
         except LlmtuiError as error:
             remark = str(error)
-        if self.marked is info:
-            self._show_details(info, remark)
+        finally:
+            if self._asked == info.name:
+                self._asked = None
+        marked = self.marked
+        if marked is not None and marked.name == info.name:
+            self._show_details(marked, remark)
 
     def _show_details(self, info: ModelInfo, remark: str) -> None:
         pane = self.query_one("#details", VerticalScroll)
@@ -330,20 +347,6 @@ class ModelPicker(ModelOperations):
         self._moved = self.marked is not None and self.new_path is None
         self._look()
         self._tell()
-
-    def action_quantise_model(self) -> None:
-        """Write a smaller file of the marked model; it is in the list then."""
-        from llmtui.app.screens.quantise import QuantiseScreen  # noqa: PLC0415 - rarely needed
-
-        info = self.marked
-        if info is None or info.problem is not None:
-            return
-
-        def made(path: str | None) -> None:
-            if path is not None and self.is_attached:
-                self.action_rescan_models()
-
-        self.app.push_screen(QuantiseScreen(self._services, info), made)
 
     def action_details_down(self) -> None:
         """Scroll the details down."""
