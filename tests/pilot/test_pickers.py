@@ -317,3 +317,16 @@ async def test_escape_gives_up_the_first_model_while_it_is_still_looked_for(
         await screen.see("no model")
         looked.set()
         assert not stage.opened
+
+
+async def test_history_names_the_files_that_cannot_be_read(stage: Stage):
+    async with stage.run(size=(80, 24)) as screen:
+        await screen.ask("a sound chat")
+        await screen.answered(1)
+        for number in range(5):
+            (stage.folders.chats_dir / f"bad-{number}.jsonl").write_bytes(b"\x00 no chat\n")
+        (stage.folders.chats_dir / "empty.jsonl").touch()
+        await screen.pilot.press("ctrl+g")
+        await screen.see("1 chat · 5 files cannot be read · Enter goes on with one")
+        assert "bad-0.jsonl, bad-1.jsonl, bad-2.jsonl and 2 more" in screen.text
+        assert "empty" not in screen.text

@@ -1,5 +1,8 @@
 """Switching with the keyboard: in the background, while an answer runs, back and forth, and to pinned models."""
 
+import re
+
+import pytest
 from pilot.conftest import POEM, Stage, answer
 
 from llmtui.engines.scripted import ScriptedTurn
@@ -62,6 +65,30 @@ async def test_an_answer_is_finished_by_the_model_that_began_it(stage: Stage):
         await screen.ask("and you?")
         await screen.answered(2)
         assert names(screen) == ["demo", "other"]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_the_header_names_the_model_that_still_writes_and_the_coming_one_apart(
+    stage: Stage, size: tuple[int, int]
+):
+    stage.add_model("other")
+    stage.script = [endless()]
+    async with stage.run(size=size) as screen:
+        await screen.ask("go on")
+        await screen.until(lambda: len(screen.controller.answer_so_far) > 5)
+        stage.load_s = 1.0
+        await pick(screen, "other")
+        await screen.until(lambda: re.match(r" demo · .* \d+ % → other", screen.text) is not None)
+        await screen.until(lambda: screen.controller.model.name == "other" and screen.controller.loading is None)
+        await screen.until(lambda: "→ other · answers next" in screen.text.splitlines()[0])
+        assert screen.controller.running
+        assert screen.text.splitlines()[0].strip().startswith("demo · Q8_0")
+        await screen.ask("and then?")
+        await screen.see("→ other · your next question waits for it")
+        await screen.pilot.press("escape", "escape")
+        await screen.answered(1)
+        await screen.until(lambda: screen.text.splitlines()[0].strip().startswith("other · Q8_0"))
+        assert "→ other" not in screen.text
 
 
 class Cramped(Stage):

@@ -23,7 +23,7 @@ from llmtui.domain.transcript import (
 )
 from llmtui.errors import StoreError
 from llmtui.store.transcript_writer import TranscriptWriter
-from llmtui.store.transcripts import INTERRUPTED, encode_record, list_chats, read_transcript
+from llmtui.store.transcripts import INTERRUPTED, encode_record, list_chats, read_chats, read_transcript
 
 CHAT = ChatRecord(id="c1", created_at="2026-01-01T00:00:00+00:00", llmtui="0.1.0")
 
@@ -176,6 +176,7 @@ def test_a_pipe_in_place_of_a_chat_is_not_waited_for(path: Path) -> None:
     os.mkfifo(path.with_name("pipe.jsonl"))
 
     assert [chat.path for chat in list_chats(path.parent)] == [str(good)]
+    assert read_chats(path.parent).unreadable == ("pipe.jsonl",)
     with pytest.raises(StoreError, match="not a regular file"):
         read_transcript(path.with_name("pipe.jsonl"))
 
@@ -374,3 +375,17 @@ def test_any_bytes_are_a_transcript_or_a_store_error(tmp_path: Path, data: bytes
         error = caught
     assert error is None or error.remedy
     assert len(list_chats(tmp_path)) <= 1
+
+
+def test_files_that_no_chat_can_be_read_from_are_named_and_empty_ones_are_not(path: Path) -> None:
+    good = write(path, CHAT, message("u1", None))
+    write(path.with_name("no-question.jsonl"), CHAT)
+    path.with_name("empty.jsonl").touch()
+    path.with_name("notes.txt").write_text("no chat")
+    for name, content in (("zeros", b"\x00" * 40), ("text", b"hello\nyou\n"), ("other", b'{"record":"message"}\n')):
+        path.with_name(f"{name}.jsonl").write_bytes(content)
+    path.with_name("dangling.jsonl").symlink_to(path.with_name("gone"))
+
+    found = read_chats(path.parent)
+    assert [chat.path for chat in found.chats] == [str(good)]
+    assert found.unreadable == ("dangling.jsonl", "other.jsonl", "text.jsonl", "zeros.jsonl")

@@ -40,18 +40,18 @@ def _under_way(operations: "Sequence[Operation]") -> Content:
 
 def _model(controller: "ChatController") -> Content:
     loading = controller.loading
-    if loading is not None and not controller.answers:
+    if loading is not None and not controller.answers and not controller.running:
         share = "" if loading.fraction is None else f" {fmt.percent(loading.fraction)}"
         waits = " · your question waits" if controller.pending is not None else ""
         return Content.assemble(
             (f"loading {loading.name}", "bold $warning"), (f" · {loading.stage}{share}{waits}", "$text-muted")
         )
-    info, loaded = controller.model, controller.loaded
+    info, loaded = controller.writer
     if info is None:
         return Content.assemble(("no model", "bold $warning"), (f" · {controller.key('pick_model')} opens one", ""))
     chosen = loaded.name if loaded and info.server else info.name  # a server that has one model names it
     name = Content.styled(fmt.name(chosen), "bold $primary")
-    if controller.dead:
+    if controller.dead and not _switched(controller):
         stopped = f" has stopped · {controller.key('reload_model')} loads it again"
         return Content.assemble(name, (stopped, "bold $error"))
     adapters = "".join(f" {fmt.name(one.label)}" for one in loaded.adapters if one.scale) if loaded else ""
@@ -65,14 +65,14 @@ def _model(controller: "ChatController") -> Content:
 
 def _remark(controller: "ChatController", width: int) -> Content:
     info, loading = controller.model, controller.loading
-    if loading is not None and controller.answers:
+    if loading is not None and (controller.answers or controller.running):
         share = "" if loading.fraction is None else f"{fmt.percent(loading.fraction)} "
         stage = loading.stage if controller.pending is None else "your question waits for it"
         return Content.assemble((f"{share}→ {loading.name}", "bold $warning"), (f" · {stage}", "$text-muted"))
     if loading is not None or controller.dead or info is None:
         return NOTHING
-    if controller.pending is not None:
-        return Content.styled(f"your next question waits · {controller.key('stop')} takes it back", "bold $warning")
+    if _switched(controller) or controller.pending is not None:
+        return _next(controller, info)
     asked, loaded = controller.services.host.runtime.context, controller.loaded
     if asked and loaded and loaded.context_size is not None and loaded.context_size < asked:
         return Content.styled(f"context {loaded.context_size:,}: the model has no {asked:,}", "$warning")
@@ -91,6 +91,20 @@ def _settings(controller: "ChatController", info: "ModelInfo", width: int) -> Co
     theirs = loaded.defaults if loaded and loaded.defaults else info.defaults
     sampling = settle(controller.wanted, theirs).sampling
     return Content.styled(f"temperature {sampling.temperature:g} · top-p {sampling.top_p:g}", "$text-muted")
+
+
+def _next(controller: "ChatController", coming: "ModelInfo") -> Content:
+    """What comes after the running answer: another model, a question, or both."""
+    if not _switched(controller):
+        return Content.styled(f"your next question waits · {controller.key('stop')} takes it back", "bold $warning")
+    what = "your next question waits for it" if controller.pending is not None else "answers next"
+    return Content.assemble((f"→ {fmt.name(coming.name)}", "bold $warning"), (f" · {what}", "$text-muted"))
+
+
+def _switched(controller: "ChatController") -> bool:
+    """Whether another model than the one that answers next still writes."""
+    writer, coming = controller.writer[0], controller.model
+    return writer is not None and coming is not None and writer.path != coming.path
 
 
 def status(snapshot: ProfilerSnapshot, width: int) -> Content:

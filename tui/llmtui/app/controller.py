@@ -101,6 +101,11 @@ class ChatController:
         return self.services.host.loaded
 
     @property
+    def writer(self) -> tuple[ModelInfo | None, LoadedModel | None]:
+        """The model that writes the running answer, else the one that answers next: a switch comes between them."""
+        return (self._turns.info, self._turns.loaded) if self.running else (self.model, self.loaded)
+
+    @property
     def dead(self) -> bool:
         """Whether a model was loaded and its engine is gone."""
         return self._loader.dead
@@ -294,7 +299,7 @@ class ChatController:
         if not messages:
             self.regenerate()
             return
-        self._view.show_entries(build.conversation(messages, session.turns, session.thread.tree))
+        self._view.show_entries(build.conversation(messages, session.turns, session.thread.tree, asked=True))
         self._turns.begin(session, session.resend())
 
     def regenerate(self) -> None:
@@ -312,7 +317,9 @@ class ChatController:
         elif not session.messages or session.messages[-1].role != "assistant":
             self._view.say(otherwise)
         else:
-            self._view.show_entries(build.conversation(session.messages[:-1], session.turns, session.thread.tree))
+            self._view.show_entries(
+                build.conversation(session.messages[:-1], session.turns, session.thread.tree, asked=True)
+            )
             self._turns.begin(session, events(session))
 
     def show_conversation(self) -> None:

@@ -67,19 +67,39 @@ def _version_mark(message: Message, tree: MessageTree | None) -> str:
     return f"{number} · edited" if message.edited_from else number
 
 
-def conversation(messages: Sequence[Message], turns: "Sequence[Turn]", tree: MessageTree | None = None) -> list[Entry]:
-    """A whole chat, oldest first; an answer that ended in an error is followed by what went wrong."""
+def conversation(
+    messages: Sequence[Message], turns: "Sequence[Turn]", tree: MessageTree | None = None, *, asked: bool = False
+) -> list[Entry]:
+    """A whole chat, oldest first; an answer that ended in an error is followed by what went wrong.
+
+    Args:
+        messages: of the conversation.
+        turns: those of its answers, and those that were stopped before any text came.
+        tree: tells which of how many versions a message is.
+        asked: the last message is being answered (again): how it fared before is not said.
+    """
     by_id = {turn.message.id: turn for turn in turns}
     entries: list[Entry] = []
-    for message in messages:
+    for at, message in enumerate(messages):
         if message.role == "system":
             continue
         if message.role == "user" or message.content:
             entries.append(message_entry(message, by_id.get(message.id), tree))
-        entries += [remark(f"{message.id}-notice-{at}", text) for at, text in enumerate(message.notices)]
+        entries += [remark(f"{message.id}-notice-{number}", text) for number, text in enumerate(message.notices)]
         if message.error:
             entries.append(Entry(f"{message.id}-error", "error", "error", message.error, None))
+        last = at == len(messages) - 1
+        if not (last and asked) and (last or messages[at + 1].role == "user"):
+            entries += stopped_early(message, turns)
     return entries
+
+
+def stopped_early(message: Message, turns: "Sequence[Turn]") -> list[Entry]:
+    """The mark behind a question that has no answer because its last turn was stopped before any text came."""
+    tried = next((turn.message for turn in reversed(turns) if turn.message.parent_id == message.id), None)
+    if message.role != "user" or tried is None or tried.content or tried.finish_reason != "cancelled":
+        return []
+    return [notice_entry(f"{message.id}-stopped", "stopped before the answer began", "")]
 
 
 def error_entry(entry_id: str, error: LlmtuiError | Failed, *, hint: str = "") -> Entry:

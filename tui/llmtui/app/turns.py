@@ -14,7 +14,7 @@ from llmtui.domain.templates import template_warning
 from llmtui.errors import EngineError, LlmtuiError
 
 if TYPE_CHECKING:
-    from llmtui.domain.models import LoadedModel
+    from llmtui.domain.models import LoadedModel, ModelInfo
     from llmtui.services.host import ModelHost
     from llmtui.services.session import ChatSession
 
@@ -35,7 +35,7 @@ class Turns:
     """Runs an answer and shows it.
 
     Attributes:
-        loaded: the model that gives the running answer, or gave the last one.
+        info, loaded: the model that gives the running answer, or gave the last one.
 
     Args:
         host: whose model answers.
@@ -45,6 +45,7 @@ class Turns:
     """
 
     def __init__(self, host: "ModelHost", view: ChatView, notices: Notices, *, ended: "Ended") -> None:
+        self.info: ModelInfo | None = None
         self.loaded: LoadedModel | None = None
         self._ended = ended
         self._host = host
@@ -69,7 +70,7 @@ class Turns:
             events: from its `send` or `resend`.
         """
         self._session = session
-        self.loaded = self._host.loaded
+        self.info, self.loaded = self._host.info, self._host.loaded
         self._over = asyncio.Event()
         self._hung = False
         self._view.spawn(self._follow(session, events), "turn")
@@ -147,6 +148,8 @@ class Turns:
         message = session.messages[-1] if session.messages else None
         if message is None or message.role != "assistant" or message.id in known or not message.content:
             self._view.end_answer(None)
+            for mark in build.stopped_early(message, session.turns) if message is not None else ():
+                self._view.add_entry(mark)
             return
         turn = next((turn for turn in reversed(session.turns) if turn.message.id == message.id), None)
         self._view.end_answer(build.message_entry(message, turn, session.thread.tree))

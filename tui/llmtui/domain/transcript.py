@@ -147,3 +147,15 @@ class ChatSummary(msgspec.Struct, frozen=True, kw_only=True):
     modified_ns: int
     turns: int
     model: str | None
+
+
+class ChatList(msgspec.Struct, frozen=True, kw_only=True):
+    """What a folder of chats holds.
+
+    Attributes:
+        chats: newest first.
+        unreadable: names of the files that no chat could be read from.
+    """
+
+    chats: tuple[ChatSummary, ...] = ()
+    unreadable: tuple[str, ...] = ()

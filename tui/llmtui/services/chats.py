@@ -3,18 +3,21 @@
 import os
 from pathlib import Path
 
-from llmtui.domain.transcript import ChatSummary
+from llmtui.domain.transcript import ChatList
 from llmtui.errors import UsageError
 from llmtui.store.paths import Folders
-from llmtui.store.transcripts import list_chats, read_transcript
+from llmtui.store.transcripts import list_chats, read_chats, read_transcript
 
 _SHOWN = 80
 """Characters of the user's word that an error repeats."""
 
 
-def past_chats(folders: Folders) -> list[ChatSummary]:
-    """The user's chats, newest first. Reads from disk: call it from a thread, not from an event loop."""
-    return list_chats(folders.chats_dir)
+def past_chats(folders: Folders) -> ChatList:
+    """The user's chats, newest first, and the files that cannot be read.
+
+    Reads from disk: call it from a thread, not from an event loop.
+    """
+    return read_chats(folders.chats_dir)
 
 
 def find_chat(folders: Folders, word: str) -> Path:

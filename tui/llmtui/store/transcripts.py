@@ -14,6 +14,7 @@ from llmtui.domain.messages import Message
 from llmtui.domain.text import visible_line, well_formed
 from llmtui.domain.transcript import (
     SCHEMA,
+    ChatList,
     ChatRecord,
     ChatSummary,
     HeadRecord,
@@ -115,17 +116,29 @@ def read_transcript(path: Path) -> Transcript:
 
 def list_chats(chats_dir: Path) -> list[ChatSummary]:
     """The chats of a folder, newest first. Files that cannot be read or hold no message are left out."""
+    return list(read_chats(chats_dir).chats)
+
+
+def read_chats(chats_dir: Path) -> ChatList:
+    """The chats of a folder, newest first, and the files that cannot be read. Chats without a message are left out."""
     found: list[ChatSummary] = []
+    unreadable: list[str] = []
     try:
         paths = [path for path in chats_dir.iterdir() if path.suffix == SUFFIX]
     except OSError:
-        return []
+        return ChatList()
     for path in paths:
-        with contextlib.suppress(OSError):
+        try:
             summary = _summary(path)
-            if summary is not None:
-                found.append(summary)
-    return sorted(found, key=lambda summary: (summary.modified_ns, summary.path), reverse=True)
+        except FileNotFoundError:
+            if path.is_symlink():
+                unreadable.append(path.name)
+        except (OSError, StoreError):
+            unreadable.append(path.name)
+        else:
+            found += [summary] if summary is not None else []
+    newest_first = sorted(found, key=lambda summary: (summary.modified_ns, summary.path), reverse=True)
+    return ChatList(chats=tuple(newest_first), unreadable=tuple(sorted(unreadable)))
 
 
 def _read(path: Path) -> bytes:
@@ -279,6 +292,8 @@ def _summary(path: Path) -> ChatSummary | None:
         elif isinstance(record, MessageRecord) and record.message.role == "user":
             title = _title(record.message.content)
             break
+    if title is None and chat is None and data.strip():
+        raise StoreError("This is not a chat of llmtui", cause=str(path), remedy="The file is left as it is")
     if title is None:
         return None
     return ChatSummary(

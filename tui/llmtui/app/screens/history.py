@@ -5,12 +5,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from textual.app import ComposeResult
+from textual.widgets import Static
+
 from llmtui.app import format as fmt
 from llmtui.app.screens.picker import PickerScreen
 from llmtui.app.widgets.table import Column, Row
-from llmtui.domain.transcript import ChatSummary
+from llmtui.domain.transcript import ChatList, ChatSummary
 from llmtui.errors import LlmtuiError
 
+NAMED = 3
+"""Files that cannot be read, called by their names."""
 _COLUMNS = (
     Column(name="chat", flexible=True),
     Column(name="last used"),
@@ -27,9 +32,13 @@ class HistoryScreen(PickerScreen[str]):
         reopen: goes on with a chat; returns what stood in the way.
     """
 
+    DEFAULT_CSS = """
+    HistoryScreen #unreadable { display: none; height: auto; max-height: 3; color: $warning; }
+    """
+
     def __init__(
         self,
-        list_chats: Callable[[], Sequence[ChatSummary]],
+        list_chats: Callable[[], ChatList],
         reopen: Callable[[Path], Awaitable[LlmtuiError | None]],
     ) -> None:
         super().__init__("History", "type to filter", _COLUMNS)
@@ -41,6 +50,10 @@ class HistoryScreen(PickerScreen[str]):
         super().on_mount()
         self.run_worker(self._list(), exit_on_error=False)
 
+    def compose_below(self) -> ComposeResult:
+        """Names of files that cannot be read."""
+        yield Static(id="unreadable", markup=False)
+
     def chosen(self, choice: str) -> None:
         """Try to reopen it."""
         self.remark("opening …")
@@ -48,13 +61,16 @@ class HistoryScreen(PickerScreen[str]):
 
     async def _list(self) -> None:
         try:
-            chats = await asyncio.to_thread(self._list_chats)
+            found = await asyncio.to_thread(self._list_chats)
         except LlmtuiError as error:
             self.remark(str(error), error=True)
             return
-        self.fill([chat_row(chat) for chat in chats], [chat.path for chat in chats])
-        plural = "" if len(chats) == 1 else "s"
-        self.remark(f"{len(chats)} chat{plural} · Enter goes on with one, Esc closes" if chats else "no chats yet")
+        self.fill([chat_row(chat) for chat in found.chats], [chat.path for chat in found.chats])
+        self.remark(_summary(found))
+        if found.unreadable:
+            names = self.query_one("#unreadable", Static)
+            names.update(fmt.name(_names(found.unreadable)))
+            names.display = True
 
     async def _open(self, path: str) -> None:
         problem = await self._reopen(Path(path))
@@ -70,3 +86,18 @@ def chat_row(chat: ChatSummary) -> Row:
     used = datetime.fromtimestamp(chat.modified_ns / 1e9).astimezone()
     cells = (title, f"{used:%Y-%m-%d %H:%M}", str(chat.turns), fmt.name(chat.model))
     return Row(key=chat.path, cells=cells, search=title)
+
+
+def _summary(found: ChatList) -> str:
+    """The line below the list."""
+    chats, bad = len(found.chats), len(found.unreadable)
+    parts = [f"{chats:,} chat{'' if chats == 1 else 's'}" if chats else "no chats yet"]
+    if bad:
+        parts.append(f"{bad:,} file{'' if bad == 1 else 's'} cannot be read")
+    return " · ".join([*parts, "Enter goes on with one, Esc closes"] if chats else parts)
+
+
+def _names(unreadable: Sequence[str]) -> str:
+    more = len(unreadable) - NAMED
+    names = ", ".join(unreadable[:NAMED])
+    return f"Cannot be read: {names}{f' and {more:,} more' if more > 0 else ''}"
