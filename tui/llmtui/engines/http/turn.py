@@ -26,6 +26,10 @@ class ServedTurn:
         self._task = asyncio.create_task(reading)
         self._task.add_done_callback(self._fell_over)
 
+    def cancelled(self) -> Finished:
+        """How the turn ends when it is stopped now."""
+        raise NotImplementedError
+
     async def until_end(self) -> AsyncGenerator[TurnEvent]:
         """Every event; the last is `Finished` or `Failed`, and the connection is closed by then."""
         while True:

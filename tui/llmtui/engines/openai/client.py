@@ -2,23 +2,22 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
-from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 import msgspec
 
-from llmtui.domain.events import Loaded, LoadEvent, LoadProgress, Notice, TurnEvent
+from llmtui.domain.events import Finished, Loaded, LoadEvent, LoadProgress, Notice
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.rendered import Rendered as RenderedPrompt
 from llmtui.domain.settings import Server
 from llmtui.domain.templates import NamedTemplate
-from llmtui.domain.text import estimate_tokens, visible_line, well_formed
-from llmtui.engines.base import GenerateRequest, failure_of, not_loaded
+from llmtui.domain.text import estimate_tokens, well_formed
+from llmtui.engines.base import GenerateRequest
 from llmtui.engines.http.access import Patience
+from llmtui.engines.http.engine import ServedEngine
 from llmtui.engines.http.faults import NotFoundError, another_model, malformed, reported
 from llmtui.engines.http.lenient import decode_json
 from llmtui.engines.http.turn import ServedTurn
@@ -29,14 +28,12 @@ from llmtui.engines.openai.explaining import explained
 from llmtui.engines.openai.facts import LLAMA_SERVER, VLLM, Rendered, Tokenised
 from llmtui.engines.openai.sse import AnswerParser
 from llmtui.engines.openai.wire import Chunk, chat_messages, turn_body, unheeded
-from llmtui.engines.rendering.served import ServedTemplates
-from llmtui.errors import EngineError, LlmtuiError
+from llmtui.errors import EngineError
 
 _DONE = b"[DONE]"
-_LOG_LINES = 50
 
 
-class OpenAIEngine:
+class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
     """One model of a server that speaks the OpenAI-compatible API.
 
     Args:
@@ -50,95 +47,28 @@ class OpenAIEngine:
     def __init__(
         self, name: str, server: Server, server_name: str, model: str | None, *, patience: Patience | None = None
     ) -> None:
-        self._name = name
-        self._server = server
-        self._server_name = server_name
-        self._model = model or ""
+        super().__init__(name, server, server_name, model, patience=patience)
         self._names: tuple[str, ...] = ()
         self._remark: Notice | None = None
-        self._patience = patience
-        self._connection: Connection | None = None
-        self._loaded: LoadedModel | None = None
-        self._started = False
-        self._closed = False
-        self._turns: dict[str, _Turn] = {}
-        self._log: deque[str] = deque(maxlen=_LOG_LINES)
-        self._templates = ServedTemplates()
 
-    @property
-    def loaded(self) -> LoadedModel | None:
-        """What the server says of the model; None before `load`."""
-        return self._loaded
+    async def _connect(self) -> Connection:
+        return Connection(self._server, self._server_name, self._patience)
 
-    @property
-    def alive(self) -> bool:
-        """Whether a turn can be sent; whether the server is there shows only then."""
-        return self._loaded is not None and not self._closed
-
-    def last_log(self) -> list[str]:
-        """The last errors, oldest first, safe to show."""
-        return list(self._log)
-
-    async def load(self) -> AsyncGenerator[LoadEvent]:
-        """Find the server and the model; the last event is `Loaded`.
-
-        Raises:
-            ModelError: the server has no such model.
-            EngineError: the server cannot be reached or refuses us.
-        """
-        if self._started:
-            raise EngineError("The model was loaded before", cause="an engine loads once", remedy="Open a new one.")
-        self._started = True
-        self._check_open()
-        yield LoadProgress(f"asking {visible_line(self._server_name)}", None)
-        self._check_open()
-        self._connection = connection = Connection(self._server, self._server_name, self._patience)
-        try:
-            offer = await find_model(connection, self._model or None)
-            if offer.loaded is False:
-                yield LoadProgress(f"{connection.name} loads it", None)
-            found = await describe(connection, offer, may_load=True)
-        except (LlmtuiError, asyncio.CancelledError, GeneratorExit):
-            await self.close()
-            raise
-        self._check_open()
+    async def _open(self, connection: Connection) -> AsyncGenerator[LoadEvent]:
+        offer = await find_model(connection, self._model or None)
+        if offer.loaded is False:
+            yield LoadProgress(f"{connection.name} loads it", None)
+        found = await describe(connection, offer, may_load=True)
         name = self._name if self._model else full_name(self._name, offer.id)
-        self._model, self._loaded = offer.id, loaded_model(connection, found, name)
+        self._model = offer.id
         self._templates.eos_text = found.eos_text
         if found.served_by == LLAMA_SERVER and offer.loaded is None:  # it has this one model and names it in answers
             self._names = (self._model, *offer.aliases)
-        yield Loaded(self._loaded)
+        yield Loaded(loaded_model(connection, found, name))
 
-    async def generate(self, request: GenerateRequest) -> AsyncGenerator[TurnEvent]:
-        """Generate one turn. The last event is `Finished` or `Failed`; closing the iterator closes the connection."""
-        if not self.alive or self._loaded is None:
-            yield failure_of(not_loaded())
-            return
-        try:
-            put = await self._templates.put(request)
-        except LlmtuiError as error:
-            yield failure_of(error)
-            return
-        request = put.request
-        seed = request.sampling.seed
-        seed = secrets.randbelow(0x7FFFFFFF) if seed is None else seed
-        turn = _Turn(Account(request.sampling, seed, self._loaded.context_size), self._names)
-        self._turns[request.id] = turn
-        turn.begin(self._run(request, turn, seed))
-        try:
-            for remark in put.remarks:
-                yield remark
-            async with contextlib.aclosing(turn.until_end()) as events:
-                async for event in events:
-                    yield put.stamped(event)
-        finally:
-            self._turns.pop(request.id, None)
-            await turn.settle()
-
-    async def cancel(self, request_id: str) -> None:
-        """Stop a turn by closing its connection; unknown ids are ignored."""
-        if turn := self._turns.get(request_id):
-            turn.end(turn.account.finished(time.perf_counter_ns(), "cancelled"))
+    def _turn_of(self, request: GenerateRequest, loaded: LoadedModel, seed: int, *, templated: bool) -> "_Turn":
+        del templated
+        return _Turn(Account(request.sampling, seed, loaded.context_size), self._names, seed)
 
     async def count_prompt(
         self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
@@ -177,15 +107,14 @@ class OpenAIEngine:
         Raises:
             LlmtuiError: it cannot be rendered; this server does not show prompts, or is gone.
         """
-        if not self.alive or self._connection is None or self._loaded is None:
-            raise not_loaded()
-        if self._loaded.served_by != LLAMA_SERVER:
+        connection, loaded = self._reached()
+        if loaded.served_by != LLAMA_SERVER:
             raise EngineError(
-                f"{self._connection.name} does not show its prompts",
+                f"{connection.name} does not show its prompts",
                 cause="only a llama-server renders a conversation without answering it",
                 remedy="Use the model's file itself, or a llama-server.",
             )
-        return await explained(self._connection, self._templates, request, self._model, self._loaded.context_size)
+        return await explained(connection, self._templates, request, self._model, loaded.context_size)
 
     async def _tokens(self, connection: Connection, kind: str, text: str, *, add_special: bool) -> list[int]:
         text = well_formed(text)
@@ -196,48 +125,22 @@ class OpenAIEngine:
             body |= {"content": text, "add_special": add_special, "parse_special": True}
         return (await connection.post(f"{connection.root}/tokenize", body, Tokenised, model=None)).tokens
 
-    async def close(self) -> None:
-        """Close every connection; a turn that still runs ends with `Failed`."""
-        self._closed = True
-        turns = list(self._turns.values())
-        for turn in turns:
-            turn.end(failure_of(not_loaded()))
-        for turn in turns:
-            await turn.settle()
-        if self._connection is not None:
-            await self._connection.close()
-        await self._templates.close()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise not_loaded()
-
     def _counting(self) -> tuple[Connection, str]:
-        if not self.alive or self._connection is None or self._loaded is None:
-            raise not_loaded()
-        kind = self._loaded.served_by
+        connection, loaded = self._reached()
+        kind = loaded.served_by
         if kind not in {LLAMA_SERVER, VLLM}:
             raise EngineError(
-                f"{self._connection.name} does not count tokens", remedy="Go by the estimate, which is marked with ~."
+                f"{connection.name} does not count tokens", remedy="Go by the estimate, which is marked with ~."
             )
-        return self._connection, kind
+        return connection, kind
 
-    async def _run(self, request: GenerateRequest, turn: "_Turn", seed: int) -> None:
-        try:
-            await self._answer(request, turn, seed)
-        except LlmtuiError as error:
-            self._log.append(visible_line(str(error)))
-            turn.end(failure_of(error))
-
-    async def _answer(self, request: GenerateRequest, turn: "_Turn", seed: int) -> None:
-        connection, loaded = self._connection, self._loaded
-        if connection is None or loaded is None:
-            raise not_loaded()
+    async def _answer(self, request: GenerateRequest, turn: "_Turn") -> None:
+        connection, loaded = self._reached()
         body = turn_body(
             request,
             self._model,
             kind=loaded.served_by or "",
-            seed=seed,
+            seed=turn.seed,
             standard_only=self._server.standard_only,
             context_size=loaded.context_size,
         )
@@ -266,13 +169,19 @@ class _Turn(ServedTurn):
     Args:
         account: of the answer.
         names: what the model may be called in it, its id first; empty where servers call it as they like.
+        seed: for sampling.
     """
 
-    def __init__(self, account: Account, names: tuple[str, ...]) -> None:
+    def __init__(self, account: Account, names: tuple[str, ...], seed: int) -> None:
         super().__init__()
         self.account = account
+        self.seed = seed
         self._names = names
         self._done = False
+
+    def cancelled(self) -> Finished:
+        """How the turn ends when it is stopped now."""
+        return self.account.finished(time.perf_counter_ns(), "cancelled")
 
     @property
     def complete(self) -> bool:
