@@ -108,7 +108,7 @@ def test_a_guess_is_told_and_a_template_named_ends_the_warning(user: dict[str, s
     assert b"warning: Answers may be poor" in llmtui(user, *asked).stderr
     assert b"Answers may be poor" not in llmtui(user, *asked, "--template", "vicuna").stderr
     shown = json.loads(llmtui(user, "models", "show", str(path), "--json").stdout)
-    assert shown["template_used"]["source"].startswith("fallback: a plain dialogue")
+    assert shown["template_used"].startswith("fallback: a plain dialogue")
 
 
 def test_ollamas_template_tells_the_family_of_a_file_without_one(user: dict[str, str], tmp_path: Path) -> None:

@@ -100,14 +100,9 @@ def show(ctx: click.Context, model: str, *, with_hash: bool, as_json: bool) -> N
     services = prepare()
     info = services.catalogue.resolve(model)
     found: ModelDetails | ServedDetails
-    more: dict[str, Any] = {}
     if info.server is None:
-        from llmtui.services.template_views import template_of  # noqa: PLC0415 - as above
-
         found = services.catalogue.details(info)
-        used = template_of(found)
-        more["template_used"] = {"name": used.name, "source": used.source, "sha256": used.sha256}
-        lines = _sheet(found, used.source)
+        lines = _sheet(found)
     else:
         import asyncio  # noqa: PLC0415 - only for a server's model
 
@@ -125,7 +120,7 @@ def show(ctx: click.Context, model: str, *, with_hash: bool, as_json: bool) -> N
     if as_json:
         import msgspec  # noqa: PLC0415
 
-        output.write_json(msgspec.to_builtins(found) | more | ({"sha256": sums} if with_hash else {}))
+        output.write_json(msgspec.to_builtins(found) | ({"sha256": sums} if with_hash else {}))
         return
     for line in lines:
         output.write(line + "\n")
@@ -186,8 +181,7 @@ def _row(info: "ModelInfo", fit: "Fit | None") -> tuple[str, ...]:
     )
 
 
-def _sheet(found: "ModelDetails", template: str) -> list[str]:
-    """Lines about a model's file; `template` is the source of the one that is used."""
+def _sheet(found: "ModelDetails") -> list[str]:
     info = found.info
     facts: list[tuple[str, Any]] = [
         ("name", info.name),
@@ -203,7 +197,7 @@ def _sheet(found: "ModelDetails", template: str) -> list[str]:
         ("languages", found.metadata.get("general.languages")),
         ("from", found.metadata.get("general.repo_url") or found.metadata.get("general.source.url")),
         ("tensors", f"{found.tensors}, GGUF version {found.gguf_version}"),
-        ("template", "the model's own" if template == "model" else template),
+        ("template", "the model's own" if found.template else found.template_used),
     ]
     lines = _pairs(facts)
     if len(info.parts) > 1:

@@ -48,6 +48,7 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
         metadata: every key; long arrays as `[string × 151936]`, the chat template left out.
         special_tokens: role to token, e.g. `eos` to `<|im_end|>`.
         template: text of the chat template; None when the file has none.
+        template_used: source of the one that a chat gets, see `LoadedModel.template_source`; empty where nobody asked.
         named_templates: further ones by their purpose, e.g. `tool_use`.
         alignment: of the tensor data, in bytes.
         ollama: what Ollama's manifest adds; None for models from elsewhere.
@@ -64,6 +65,7 @@ class ModelDetails(msgspec.Struct, frozen=True, kw_only=True):
     named_templates: dict[str, str]
     licence: str | None
     ollama: OllamaExtras | None = None
+    template_used: str = ""
 
 
 def model_name(path: Path) -> str:

@@ -129,7 +129,10 @@ class Catalogue:
         Raises:
             ModelError: the files cannot be read.
         """
-        return details(info, self._extras(info))
+        from llmtui.services.template_views import template_of  # noqa: PLC0415 - not for a listing
+
+        found = details(info, self._extras(info))
+        return msgspec.structs.replace(found, template_used=template_of(found).source)
 
     def ollama_template(self, info: ModelInfo) -> str | None:
         """Ollama's own template for one of its files, in Go's template language; None where it has none."""
