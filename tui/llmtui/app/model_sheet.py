@@ -144,7 +144,11 @@ def _told(details: ServedDetails) -> Iterable[Line]:
 def _header(info: ModelInfo, details: "ModelDetails") -> Iterable[Line]:
     yield "licence", details.licence or fmt.UNKNOWN, ""
     template = details.template
-    yield "template", f"in the file, {len(template):,} characters" if template else details.template_used, ""
+    yield (
+        "template",
+        f"in the file, {len(template):,} characters" if template else details.template_used or "none in the file",
+        "",
+    )
     if details.ollama is not None:
         parts = (("template", details.ollama.template), ("system", details.ollama.system))
         named = [name for name, text in (*parts, ("parameters", details.ollama.parameters)) if text]
