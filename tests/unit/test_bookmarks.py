@@ -100,6 +100,17 @@ def test_what_cannot_be_written_holds_for_this_window(folders: Folders) -> None:
         bookmarks.toggle_pin(info("a"))
     assert bookmarks.pin_of(info("a")) == 1
 
+    with pytest.raises(StoreError):
+        bookmarks.remember(sort="size")
+    bookmarks.refresh()
+    assert (bookmarks.pin_of(info("a")), bookmarks.sort) == (1, "size")
+
+    folders.data_dir.unlink()
+    bookmarks.note_used(info("a"))
+    later = Bookmarks(folders)
+    later.refresh()
+    assert (later.pin_of(info("a")), later.sort) == (1, "size")
+
 
 def test_the_oldest_uses_are_forgotten(folders: Folders) -> None:
     write_state(folders, UserState(used={f"/{number}": float(number) for number in range(MOST_REMEMBERED + 5)}))

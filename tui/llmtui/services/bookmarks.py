@@ -33,12 +33,12 @@ class Bookmarks:
         self._now = now
         self._lock = threading.Lock()
         self._state = UserState()
+        self._unsaved: list[Callable[[UserState], UserState]] = []
 
     def refresh(self) -> None:
         """Read what other windows have written since. Reads from disk: call it from a thread."""
-        state = read_state(self._folders)
         with self._lock:
-            self._state = state
+            self._state = self._read()
 
     @property
     def pins(self) -> Mapping[int, Pin]:
@@ -93,7 +93,8 @@ class Bookmarks:
         Raises:
             StoreError: as `toggle_pin`.
         """
-        self._change(lambda state: msgspec.structs.replace(state, used={**state.used, info.path: self._now()}))
+        now = self._now()
+        self._change(lambda state: msgspec.structs.replace(state, used={**state.used, info.path: now}))
 
     def remember(self, *, sort: str | None = None, details: bool | None = None) -> None:
         """Keep how the list is shown; None leaves it as it was.
@@ -106,8 +107,17 @@ class Bookmarks:
 
     def _change(self, change: Callable[[UserState], UserState]) -> None:
         with self._lock:
-            self._state = change(read_state(self._folders))
+            self._unsaved.append(change)
+            self._state = self._read()
             write_state(self._folders, self._state)
+            self._unsaved.clear()
+
+    def _read(self) -> UserState:
+        """What the file says, with what could not be written yet."""
+        state = read_state(self._folders)
+        for change in self._unsaved:
+            state = change(state)
+        return state
 
 
 def _number(state: UserState, info: ModelInfo) -> int | None:
