@@ -382,6 +382,8 @@ class ChatController:
 
     async def _adopt(self, session: "ChatSession") -> None:
         await self._stop_turn()
+        if not self._pending_shown:
+            self._take_pending_back()  # it was to follow the answer that is left behind
         self._figures.forget()
         await self._conversation.adopt(session, waiting=self.pending)
         self._pending_shown = True
