@@ -320,7 +320,7 @@ class ChatController:
             self._view.show_entries(
                 build.conversation(session.messages[:-1], session.turns, session.thread.tree, asked=True)
             )
-            self._turns.begin(session, events(session))
+            self._turns.begin(session, events(session), instead=session.messages[-1].id)
 
     def show_conversation(self) -> None:
         """Put the conversation as it now is onto the screen, with the question that waits behind it."""

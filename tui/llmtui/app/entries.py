@@ -42,6 +42,8 @@ def message_entry(message: Message, turn: "Turn | None" = None, tree: MessageTre
     if message.role != "assistant":
         return Entry(message.id, "user", f"you{mark}", message.content, None)
     footer = turn.summary if turn else _ENDINGS.get(message.finish_reason or "")
+    if not message.content:
+        footer = " · ".join(part for part in ("no text", footer) if part)
     text = with_thoughts(message.reasoning, message.content)
     return Entry(message.id, "assistant", f"{_speaker(message)}{mark}", text, footer)
 
@@ -83,7 +85,7 @@ def conversation(
     for at, message in enumerate(messages):
         if message.role == "system":
             continue
-        if message.role == "user" or message.content:
+        if message.role == "user" or message.content or not message.error:
             entries.append(message_entry(message, by_id.get(message.id), tree))
         entries += [remark(f"{message.id}-notice-{number}", text) for number, text in enumerate(message.notices)]
         if message.error:

@@ -62,18 +62,19 @@ class Turns:
         """Whether an answer is being generated."""
         return not self._over.is_set()
 
-    def begin(self, session: "ChatSession", events: AsyncGenerator[TurnEvent]) -> None:
+    def begin(self, session: "ChatSession", events: AsyncGenerator[TurnEvent], *, instead: str | None = None) -> None:
         """Start an answer in the background.
 
         Args:
             session: the conversation.
-            events: from its `send` or `resend`.
+            events: from its `send`, `resend`, `regenerate` or `go_on`.
+            instead: the answer that makes way for this one, not shown any more; it is shown again if nothing comes.
         """
         self._session = session
         self.info, self.loaded = self._host.info, self._host.loaded
         self._over = asyncio.Event()
         self._hung = False
-        self._view.spawn(self._follow(session, events), "turn")
+        self._view.spawn(self._follow(session, events, instead), "turn")
 
     async def stop(self, patience_s: float | None = None) -> None:
         """Stop the running answer, if any, and wait until it is put away.
@@ -101,8 +102,8 @@ class Turns:
             await self._session.cancel()
             await _set_within(over, CANCEL_AGAIN_S)
 
-    async def _follow(self, session: "ChatSession", events: AsyncGenerator[TurnEvent]) -> None:
-        known = {message.id for message in session.messages}
+    async def _follow(self, session: "ChatSession", events: AsyncGenerator[TurnEvent], instead: str | None) -> None:
+        known = {message.id for message in session.messages} - {instead}
         failure: Failed | LlmtuiError | None = None
         begins = 0
         remarks: list[Notice] = []
@@ -133,6 +134,8 @@ class Turns:
                 failure = EngineError("The model did not stop", cause="Its process hung and was ended", remedy="")
             if failure is not None:
                 self._notices.error(failure)
+            elif instead is not None and session.messages and session.messages[-1].id == instead:
+                self._view.say("Nothing new came; the answer stays as it was")
             self._view.state_changed()
             self._ended(well=failure is None)
 
@@ -146,7 +149,7 @@ class Turns:
 
     def _end(self, session: "ChatSession", known: set[str]) -> None:
         message = session.messages[-1] if session.messages else None
-        if message is None or message.role != "assistant" or message.id in known or not message.content:
+        if message is None or message.role != "assistant" or message.id in known:
             self._view.end_answer(None)
             for mark in build.stopped_early(message, session.turns) if message is not None else ():
                 self._view.add_entry(mark)

@@ -120,7 +120,7 @@ class TurnRunner:
             fold.end(time.perf_counter_ns())
         message = self._message()
         records: list[Record] = [MessageRecord(message=message)]
-        if fold.text or fold.finish_reason not in {"cancelled", "error"}:
+        if fold.text or (turn.instead is None and fold.finish_reason not in {"cancelled", "error"}):
             self._keep(message)
         else:
             question = turn.question
