@@ -7,6 +7,8 @@ from llmtui.app.app import LlmtuiApp
 from llmtui.app.browsing import Browser
 from llmtui.app.screens.chat import ChatScreen
 from llmtui.app.screens.model_picker import ModelPicker
+from llmtui.app.screens.profile_editor import ProfileEditor
+from llmtui.app.screens.profile_picker import ProfilePicker
 from llmtui.errors import ConfigError
 
 FIXED = {
@@ -27,7 +29,7 @@ UNUSABLE = {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+[", "ctrl+left_square_bracket", 
 
 def test_ids_and_keys_are_unique_and_complete():
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
-    for scope in ("chat", "models"):
+    for scope in ("chat", "models", "profiles", "editor"):
         reached = [action.key for action in ACTIONS if action.scope in {scope, "app"}]
         assert len(set(reached)) == len(reached)
     assert all(action.label and action.help.endswith(".") and action.group in GROUPS for action in ACTIONS)
@@ -41,7 +43,14 @@ def test_default_keys_are_the_documented_ones_and_reach_every_terminal():
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_has_the_method_that_runs_it(action):
-    owner = {"app": LlmtuiApp, "chat": ChatScreen, "models": ModelPicker, "messages": Browser}[action.scope]
+    owner = {
+        "app": LlmtuiApp,
+        "chat": ChatScreen,
+        "models": ModelPicker,
+        "messages": Browser,
+        "profiles": ProfilePicker,
+        "editor": ProfileEditor,
+    }[action.scope]
     name = action.id if action.scope == "messages" else f"action_{action.call.partition('(')[0]}"
     assert callable(getattr(owner, name, None))
 
@@ -95,7 +104,9 @@ def test_a_wrong_keymap_is_an_error_that_names_the_place(keymap, words):
 
 
 def test_bindings_of_the_two_scopes_are_the_registry():
-    made = {binding.id for scope in ("chat", "models", "app") for binding in bindings(ACTIONS, scope)}
+    made = {
+        binding.id for scope in ("chat", "models", "profiles", "editor", "app") for binding in bindings(ACTIONS, scope)
+    }
     assert made == {action.id for action in ACTIONS if action.scope != "messages"}
 
 

@@ -58,7 +58,7 @@ def resolve(keymap: Mapping[str, str]) -> tuple[Action, ...]:
 
 def _reached(scope: Scope) -> tuple[Scope, ...]:
     """Screens on which an action's key counts: one key may mean another thing on another screen."""
-    return ("chat", "models") if scope == "app" else (scope,)
+    return ("chat", "models", "profiles", "editor") if scope == "app" else (scope,)
 
 
 def _keys(action: Action, written: str) -> list[str]:

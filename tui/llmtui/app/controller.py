@@ -27,6 +27,7 @@ from llmtui.services.bookmarks import Bookmarks, pinned_model
 
 if TYPE_CHECKING:
     from llmtui.domain.events import TurnEvent
+    from llmtui.services.profiles import Setting
     from llmtui.services.session import ChatSession
     from llmtui.services.wiring import Services
 
@@ -79,6 +80,16 @@ class ChatController:
     def edits(self) -> Mapping[str, Any]:
         """Fields of `Sampling` that were changed over the profile's."""
         return self._conversation.edits
+
+    def use_profile(self, profile: Profile, edits: Mapping[str, Any] | None = None) -> LlmtuiError | None:
+        """Use a profile, with fields of `Sampling` changed over it, from the next turn on; or say why not."""
+        problem = self._conversation.use(profile, edits or {}, reload_key=self.key("reload_model"))
+        self._view.state_changed()
+        return problem
+
+    def settings_with(self, profile: Profile) -> "tuple[Setting, ...]":
+        """Every setting as it would be used with a profile and the present model, and where it comes from."""
+        return self._conversation.settings_with(profile)
 
     @property
     def wanted(self) -> Wanted:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from llmtui.app import entries as build
 from llmtui.app.actions import Action
 from llmtui.app.notices import Notices
@@ -12,7 +14,7 @@ from llmtui.app.view import ChatView
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.profile import Profile, Wanted
 from llmtui.errors import LlmtuiError
-from llmtui.services.profiles import wanted
+from llmtui.services.profiles import Setting, runtime_layers, runtime_of, settings_with, template_of, wanted
 
 if TYPE_CHECKING:
     from llmtui.services.session import ChatSession
@@ -38,6 +40,7 @@ class Conversation:
         self.session: ChatSession | None = None
         self.profile = services.profile
         self.edits: dict[str, Any] = {}
+        self._template = services.template
         self._services = services
         self._view = view
         self._notices = notices
@@ -58,13 +61,43 @@ class Conversation:
     @property
     def wanted(self) -> Wanted:
         """Settings of the turns to come."""
-        return wanted(self._services.config, self._services.own, self.profile, edits=self.edits)
+        return wanted(
+            self._services.config, self._services.own, self.profile, edits=self.edits, template=self._template
+        )
 
-    def use(self, profile: Profile, edits: Mapping[str, Any]) -> None:
-        """Take a profile for the turns to come, with fields of `Sampling` changed over it."""
+    def use(self, profile: Profile, edits: Mapping[str, Any], *, reload_key: str) -> LlmtuiError | None:
+        """Take a profile for the turns to come; what stood in the way is returned, and the one before stays.
+
+        Args:
+            profile: to be used.
+            edits: fields of `Sampling` that were changed over it.
+            reload_key: loads the model again, as people write it.
+        """
+        services, host = self._services, self._services.host
+        try:
+            self._template = template_of(services.folders, profile)
+        except LlmtuiError as error:
+            return error
         self.profile, self.edits = profile, dict(edits)
+        runtime = runtime_of(runtime_layers(services.config, profile, services.runtime_flags))
+        if not runtime.adapters:
+            runtime = msgspec.structs.replace(runtime, adapters=host.runtime.adapters)
+        if runtime != host.runtime and host.alive:
+            self._view.say(f"How the model is loaded counts from the next load; {reload_key} loads it again now")
+        host.runtime = runtime
         if self.session is not None:
             self.session.take(self.wanted)
+            if not any(message.role == "user" for message in self.session.messages):
+                self.show(host.info)
+        return None
+
+    def settings_with(self, profile: Profile) -> tuple[Setting, ...]:
+        """Every setting as it would be used with a profile and the present model, and where it comes from."""
+        services, loaded, info = self._services, self._services.host.loaded, self._services.host.info
+        theirs = loaded.defaults if loaded and loaded.defaults else info.defaults if info else None
+        return settings_with(
+            services.config, services.own, profile, defaults=theirs, runtime_flags=services.runtime_flags
+        )
 
     def new_session(self) -> "ChatSession":
         """An empty conversation, not shown yet."""

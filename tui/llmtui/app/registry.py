@@ -3,74 +3,9 @@
 An action's `id` is the name of the method that runs it (`action_<id>`) and what users write in `[keymap]`.
 """
 
-from typing import Literal
+from llmtui.app.action import GROUPS, Action, Group, Scope
 
-import msgspec
-
-Group = Literal["Chat", "Messages", "Model", "Model list", "View", "Program"]
-Scope = Literal["chat", "messages", "models", "app"]
-
-GROUPS: tuple[Group, ...] = ("Chat", "Messages", "Model", "Model list", "View", "Program")
-
-
-class Action(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing a user can do.
-
-    Attributes:
-        id: stable; what a keymap names.
-        key: as Textual writes it, e.g. `ctrl+o`; several are separated by commas.
-        label: two words at most, for the footer.
-        help: one sentence, for palette and help screen.
-        group: heading on the help screen.
-        scope: where its method lives: the chat screen; the mark over its messages, whose keys are single letters
-            because nothing is typed there; the list of models; or the program, where it works on every screen.
-        footer: rank in the footer, the lowest first; None keeps it out.
-        priority: runs before the focused widget sees the key.
-        pin: number of the pinned model that it loads; None for all other actions.
-        listed: whether help and docs have a line for it; one of a series has, for all of them.
-    """
-
-    id: str
-    key: str
-    label: str
-    help: str
-    group: Group
-    scope: Scope = "chat"
-    footer: int | None = None
-    priority: bool = True
-    pin: int | None = None
-    listed: bool = True
-
-    @property
-    def call(self) -> str:
-        """What Textual runs, e.g. `stop` or `load_pinned(1)`."""
-        return self.id if self.pin is None else f"load_pinned({self.pin})"
-
-    @property
-    def key_name(self) -> str:
-        """The key as people write it, e.g. `Ctrl+O`; the first of several."""
-        first = self.key.partition(",")[0]
-        return "+".join(
-            _KEY_NAMES.get(part, part if len(first) == 1 else part.capitalize()) for part in first.split("+")
-        )
-
-    @property
-    def key_short(self) -> str:
-        """The key as a footer writes it, e.g. `^O`."""
-        name = self.key_name
-        return "^" + name.removeprefix("Ctrl+") if name.startswith("Ctrl+") and name.count("+") == 1 else name
-
-
-_KEY_NAMES = {
-    "escape": "Esc",
-    "pageup": "PgUp",
-    "pagedown": "PgDn",
-    "delete": "Del",
-    "up": "↑",
-    "down": "↓",
-    "left": "←",
-    "right": "→",
-}
+__all__ = ["ACTIONS", "GROUPS", "Action", "Group", "Scope"]
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -357,6 +292,41 @@ ACTIONS: tuple[Action, ...] = (
         help="Scroll the details up.",
         group="Model list",
         scope="models",
+    ),
+    Action(
+        id="pick_profile",
+        key="ctrl+t",
+        label="profile",
+        help="Choose a profile: persona, mode and settings of the turns to come.",
+        group="Profile",
+        footer=3,
+    ),
+    Action(
+        id="edit_profile",
+        key="f2",
+        label="edit",
+        help="Change the marked profile, or make another one of it.",
+        group="Profile",
+        scope="profiles",
+        footer=0,
+    ),
+    Action(
+        id="save_profile",
+        key="ctrl+s",
+        label="save",
+        help="Save the profile in your own folder, under the name that it has in the form.",
+        group="Profile",
+        scope="editor",
+        footer=0,
+    ),
+    Action(
+        id="try_profile",
+        key="f5",
+        label="try",
+        help="Use the profile as it is in the form, without saving it.",
+        group="Profile",
+        scope="editor",
+        footer=1,
     ),
     Action(
         id="toggle_profiler",

@@ -48,8 +48,7 @@ def answer(
         as_json: print one JSON object instead of the answer.
     """
     services = prepare(context=context, threads=threads, profile=profile)
-    template = template or (None if raw else services.profile.template)
-    chosen_template = None
+    chosen_template = None if raw else services.template
     if template is not None:
         from llmtui.services.templates import find_template  # noqa: PLC0415 - needed for this option only
 

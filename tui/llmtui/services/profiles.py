@@ -16,7 +16,7 @@ from llmtui.domain.text import visible_line
 from llmtui.errors import ConfigError, LlmtuiError, UsageError
 from llmtui.store.config import Config
 from llmtui.store.paths import Folders
-from llmtui.store.profiles import SUFFIXES, profile_files, read_profile, shipped_folder, user_folder
+from llmtui.store.profiles import SUFFIXES, profile_files, read_profile, shipped_folder, user_folder, write_profile
 
 DEFAULT = "default"
 Origin = Literal["shipped", "user", "file"]
@@ -82,15 +82,39 @@ def summary_of(path: Path, origin: Origin = "file") -> ProfileSummary:
 def check_profile(folders: Folders, path: Path) -> ProfileSummary:
     """A profile, checked together with the template that it names."""
     found = summary_of(path)
-    if found.profile is None or found.profile.template is None:
-        return found
-    from llmtui.services.templates import find_template  # noqa: PLC0415 - only where one is named
-
     try:
-        find_template(folders, found.profile.template)
+        template_of(folders, found.profile or Profile())
     except LlmtuiError as error:
         return msgspec.structs.replace(found, problem=f"$.template: {error}")
     return found
+
+
+def template_of(folders: Folders, profile: Profile) -> NamedTemplate | None:
+    """The template that a profile names; None when it names none.
+
+    Raises:
+        UsageError: there is no such template.
+        ConfigError: it is not valid.
+    """
+    if profile.template is None:
+        return None
+    from llmtui.services.templates import find_template  # noqa: PLC0415 - only where one is named
+
+    return find_template(folders, profile.template)
+
+
+def is_taken(folders: Folders, name: str) -> bool:
+    """Whether the user has a profile of that name."""
+    return name in profile_files(user_folder(folders))
+
+
+def save_profile(folders: Folders, profile: Profile) -> Path:
+    """Write a profile into the user's folder, under its name; see `write_profile`.
+
+    Raises:
+        UsageError, StoreError: it cannot be written.
+    """
+    return write_profile(user_folder(folders), profile)
 
 
 def find_profile(folders: Folders, spec: str) -> Path:

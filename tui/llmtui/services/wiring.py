@@ -11,10 +11,11 @@ from llmtui.domain.models import ModelInfo
 from llmtui.domain.profile import Profile
 from llmtui.domain.quantities import count
 from llmtui.domain.settings import Runtime, Server
+from llmtui.domain.templates import NamedTemplate
 from llmtui.engines.base import Engine
 from llmtui.services.host import ModelHost
 from llmtui.services.models import Catalogue
-from llmtui.services.profiles import runtime_layers, runtime_of
+from llmtui.services.profiles import runtime_layers, runtime_of, template_of
 from llmtui.services.servers import server_name, server_of
 from llmtui.store.config import Config
 from llmtui.store.paths import Folders
@@ -28,6 +29,7 @@ class Services:
         host: the model that answers; closing it is the front end's last act.
         own: names of the sampling settings that the configuration sets, and `system` when it does.
         profile: in use when the program starts.
+        template: that it names.
         runtime_flags: fields of `Runtime` from the command line; `config.runtime` has them, too.
     """
 
@@ -37,6 +39,7 @@ class Services:
     host: ModelHost
     own: frozenset[str] = frozenset()
     profile: Profile = dataclasses.field(default_factory=Profile)
+    template: NamedTemplate | None = None
     runtime_flags: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -60,6 +63,7 @@ def build(
         host=ModelHost(open_, runtime, limits=config.pool),
         own=own,
         profile=profile,
+        template=template_of(folders, profile),
         runtime_flags=runtime_flags or {},
     )
 

@@ -1,6 +1,7 @@
 """What the chat screen does with models: choosing, going back and forth, loading again, and the screens about them."""
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llmtui.app.actions import Action
@@ -41,6 +42,16 @@ class SwitchingScreen(MessageScreen):
 
         picker = ModelPicker(self.controller.services, self.controller.bookmarks, self.actions)
         self.app.push_screen(picker, picked)
+
+    def action_pick_profile(self) -> None:
+        """Choose a profile, or change one."""
+        from llmtui.app.screens.profile_picker import ProfilePicker  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.services.profiles import list_profiles  # noqa: PLC0415 - as above
+
+        controller = self.controller
+        self.app.push_screen(
+            ProfilePicker(controller, partial(list_profiles, controller.services.folders), self.actions)
+        )
 
     def action_adapters(self) -> None:
         """Attach or detach LoRA adapters."""
