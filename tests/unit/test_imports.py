@@ -50,6 +50,7 @@ def loaded(code: str, *args: str, folder: Path) -> tuple[int, set[str]]:
         ["doctor", "--help"],
         ["prompts", "--help"],
         ["profiles", "--help"],
+        ["run", "--help"],
     ],
 )
 def test_help_and_version_load_nothing_heavy(args: Sequence[str], tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ Examples:
 MODEL is `demo`, a path to a .gguf file, or a name from `llmtui models` (a unique beginning is enough). A model named
 like a command is opened by its path.
 
-Exit codes: 0 done; 1 a check did not pass, or a file cannot be written; 2 usage; 3 model or engine error, or a defect
-of llmtui; 130 interrupted. LLMTUI_DEBUG=1 adds the traceback to an error."""
+Exit codes: 0 done; 1 some samples failed, a check did not pass, or a file cannot be written; 2 usage; 3 model or engine
+error, or a defect of llmtui; 130 interrupted. LLMTUI_DEBUG=1 adds the traceback to an error."""
 
 
 class Program(click.Group):

@@ -55,7 +55,15 @@ def write_json(value: Any) -> None:
     Args:
         value: of builtins, as `msgspec.to_builtins` makes them. `nan` and `inf`, which JSON lacks, become null.
     """
-    indent = 2 if is_terminal(sys.stdout) else None
+    _write_json(value, indent=2 if is_terminal(sys.stdout) else None)
+
+
+def write_json_line(value: Any) -> None:
+    """Write one JSON object on one line, for commands that print several; as `write_json` else."""
+    _write_json(value, indent=None)
+
+
+def _write_json(value: Any, *, indent: int | None) -> None:
     text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, indent=indent)
     write(UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n")
 

@@ -6,6 +6,7 @@ COMMANDS = {
     "prompts": ("llmtui.cli.prompts", "List, show, check and import prompt sets."),
     "profiles": ("llmtui.cli.profiles", "List, show, check and import profiles."),
     "templates": ("llmtui.cli.templates", "List and show chat templates."),
+    "run": ("llmtui.cli.run", "Put prompt sets to models, and score the answers."),
     "doctor": ("llmtui.cli.doctor", "Check this machine and this installation."),
 }
 """Module and line of help of each command; the module's `command` is the click command."""

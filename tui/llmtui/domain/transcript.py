@@ -1,5 +1,7 @@
 """Records of a transcript file: one JSON object a line, appended as things happen, never changed."""
 
+from typing import Literal
+
 import msgspec
 
 from llmtui.domain.events import FinishReason
@@ -122,10 +124,15 @@ class RemoveRecord(msgspec.Struct, frozen=True, kw_only=True, tag="remove", tag_
     message_id: str
 
 
-class EndRecord(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="record"):
-    """The chat was closed in order."""
+class EndRecord(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field="record", omit_defaults=True):
+    """The chat or the run was closed in order.
+
+    Attributes:
+        reason: of a run: whether it came to its end.
+    """
 
     ended_at: str
+    reason: Literal["finished", "interrupted"] | None = None
 
 
 Record = ChatRecord | MessageRecord | PartialRecord | TurnRecord | HeadRecord | RemoveRecord | EndRecord

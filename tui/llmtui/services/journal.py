@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from llmtui.domain.run import RunLine
 from llmtui.domain.transcript import Record
 from llmtui.store.transcript_writer import TranscriptWriter
 
@@ -40,7 +41,7 @@ class Journal:
             return f"the disk does not answer ({self._writer.path})"
         return self._writer.problem
 
-    def write(self, *records: Record, sync: bool = False) -> "Future[None]":
+    def write(self, *records: Record | RunLine, sync: bool = False) -> "Future[None]":
         """Have records written soon; they keep their order.
 
         Once the journal is closed they are dropped: they come from a turn that did not end in time.
@@ -56,7 +57,7 @@ class Journal:
         if self._retry is None or self._retry.done():
             self._retry = self._thread.submit(self._writer.retry)
 
-    async def save(self, *records: Record) -> None:
+    async def save(self, *records: Record | RunLine) -> None:
         """Have records written and wait until they are on the disk, or until patience ends."""
         written = self.write(*records, sync=True)
         if not await _done(written):
@@ -69,7 +70,7 @@ class Journal:
         called = self._thread.submit(function)
         return called.result() if await _done(called) else None
 
-    async def close(self, *records: Record) -> None:
+    async def close(self, *records: Record | RunLine) -> None:
         """Write the last records and let go of the file; safe to call twice."""
         if self._closed:
             return

@@ -9,6 +9,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from llmtui.domain.run import RunLine
 from llmtui.domain.transcript import Record
 from llmtui.errors import StoreError
 from llmtui.store.paths import PRIVATE_FILE, make_private_dir
@@ -26,7 +27,7 @@ _REASONS = {
 
 
 class TranscriptWriter:
-    """The one writer of a chat's file, which comes into being with the first record.
+    """The one writer of a chat's or a run's file, which comes into being with the first record.
 
     An exclusive lock keeps a second instance from writing to the same chat. Not thread-safe: one thread at a time.
 
@@ -35,8 +36,9 @@ class TranscriptWriter:
         problem: why records are not on disk, in words; None when all are. Clears when a later try succeeds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, what: str = "chat") -> None:
         self.path = path
+        self._what = what
         self.problem: str | None = None
         self._pending: list[bytes] = []
         self._fd: int | None = None
@@ -44,30 +46,30 @@ class TranscriptWriter:
         self._created = False
 
     @classmethod
-    def reopen(cls, path: Path) -> "TranscriptWriter":
-        """Open an existing chat to go on with it; a torn last line is cut.
+    def reopen(cls, path: Path, *, what: str = "chat") -> "TranscriptWriter":
+        """Open an existing file to go on with it; a torn last line is cut.
 
         A folder that cannot be written is not an error: `problem` says so.
 
         Raises:
-            StoreError: another instance has the chat open, or the file is gone.
+            StoreError: another instance has it open, or the file is gone.
         """
-        writer = cls(path)
+        writer = cls(path, what=what)
         if not path.exists():
-            raise StoreError("The chat does not exist", cause=str(path), remedy="Choose another from the history")
+            raise StoreError(f"The {what} does not exist", cause=str(path), remedy="Choose another from the history")
         try:
             writer._open()
         except BlockingIOError as error:
             raise StoreError(
-                "This chat is open in another llmtui",
+                f"This {what} is open in another llmtui",
                 cause=str(path),
-                remedy="Close it there first, or start a new chat here",
+                remedy=f"Close it there first, or start a new {what} here",
             ) from error
         except OSError as error:
             writer.problem = writer._described(error)
         return writer
 
-    def append(self, *records: Record, sync: bool = False) -> None:
+    def append(self, *records: Record | RunLine, sync: bool = False) -> None:
         """Write records, those that failed before first. Never raises for the disk.
 
         Args:
@@ -145,7 +147,7 @@ class TranscriptWriter:
             _sync_folder(self.path.parent)
             self._created = False
         if os.fstat(self._fd).st_nlink == 0:
-            raise FileNotFoundError(errno.ENOENT, "the chat's file was deleted")
+            raise FileNotFoundError(errno.ENOENT, f"the {self._what}'s file was deleted")
 
     def _described(self, error: OSError) -> str:
         if isinstance(error, BlockingIOError):

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from llmtui.domain.messages import Message
+from llmtui.domain.run import RunLine
 from llmtui.domain.text import visible_line, well_formed
 from llmtui.domain.transcript import (
     SCHEMA,
@@ -72,7 +73,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
         return self.tree.path
 
 
-def encode_record(record: Record) -> bytes:
+def encode_record(record: Record | RunLine) -> bytes:
     """One line, its line feed included. Lone surrogates (a path can hold them), which UTF-8 cannot, are replaced."""
     try:
         return _encoder.encode(record) + b"\n"

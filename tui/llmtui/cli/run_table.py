@@ -1,0 +1,58 @@
+"""The totals of a run as lines: a row for each set and model."""
+
+from collections.abc import Sequence
+
+from llmtui.cli import output
+from llmtui.cli.columns import aligned
+from llmtui.domain.quantities import number
+from llmtui.domain.run import RunPlan
+from llmtui.domain.run_summary import SummaryRow
+
+_NONE = "–"
+_WAITS = {
+    "sandbox": "not scored: their code would have to be run, and code in answers is not run",
+    "judge": "wait for a judge model",
+    "person": "wait for a person",
+}
+
+
+def summary_lines(rows: Sequence[SummaryRow]) -> list[str]:
+    """The table; columns that would be empty everywhere are left out."""
+    ks = sorted({k for row in rows for k in row.pass_at})
+    unscored = any(row.unscored for row in rows)
+    head = ["SET", "MODEL", "ASKED", "SCORE", *(f"PASS@{k}" for k in ks), "PASSED", "FAILED", "WAITING", "ERRORS"]
+    head += [*(["UNSCORED"] if unscored else []), "TOK/S", "TTFT"]
+    table = [head, *(_cells(row, ks, unscored=unscored) for row in rows)]
+    return aligned(table, right=frozenset(range(2, len(head))))
+
+
+def waiting_lines(plan: RunPlan) -> list[str]:
+    """What waits for whom, a line for each set."""
+    lines = []
+    for planned in plan.sets:
+        parts = [f"{count:,} {_WAITS[waits]}" for waits, count in planned.waiting.items()]
+        if parts:
+            lines.append(f"{output.safe_line(planned.name)}: of {planned.samples:,} samples {'; '.join(parts)}")
+    return lines
+
+
+def _cells(row: SummaryRow, ks: Sequence[int], *, unscored: bool) -> list[str]:
+    asked = f"{row.asked:,}" if row.asked == row.planned else f"{row.asked:,}/{row.planned:,}"
+    return [
+        output.safe_line(row.set),
+        output.safe_line(row.model),
+        asked,
+        _share(row.score),
+        *(_share(row.pass_at.get(k)) for k in ks),
+        f"{row.passed:,}",
+        f"{row.failed:,}",
+        f"{row.waiting:,}",
+        f"{row.errors + row.cancelled:,}",
+        *([f"{row.unscored:,}"] if unscored else []),
+        number(row.decode_tps),
+        _NONE if row.ttft_s is None else f"{number(row.ttft_s, digits=2)} s",
+    ]
+
+
+def _share(value: float | None) -> str:
+    return _NONE if value is None else f"{value:.3f}"

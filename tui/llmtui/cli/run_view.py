@@ -1,0 +1,252 @@
+"""A run under way on standard error: bars in a terminal, lines without one; with --json, objects on standard output."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from llmtui.cli import output
+from llmtui.domain.events import Failed
+from llmtui.services.runs.book import RunBook
+from llmtui.services.runs.events import (
+    ModelDone,
+    ModelFailed,
+    ModelLoading,
+    ModelReady,
+    ModelSkipped,
+    Remark,
+    RunEvent,
+    SampleBegun,
+    SampleEnded,
+)
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+PLAIN_S = 10.0
+"""Between two lines on how far a run is, where standard error is no terminal."""
+_REPAINTS_A_SECOND = 4
+_UNFIT_SHOWN = 10
+
+
+class View(Protocol):
+    """Shows a run."""
+
+    def take(self, event: RunEvent) -> None:
+        """Take the next event in."""
+
+
+@contextlib.contextmanager
+def viewed(book: RunBook, *, as_json: bool) -> Iterator[View]:
+    """Whatever shows a run best where the program's output goes."""
+    if as_json:
+        output.write_json_line({"event": "run", "path": str(book.path), **msgspec.to_builtins(book.run)})
+        yield JsonView()
+        return
+    plan = book.plan
+    sets = ", ".join(f"{output.safe_line(one.name)} ({one.turns:,})" for one in plan.sets)
+    output.note(f"run {book.run.id}: {sets} on {', '.join(map(output.safe_line, plan.models))}")
+    if output.is_terminal(sys.stderr):
+        with _bars(len(plan.models)) as view:
+            yield view
+    else:
+        yield LineView(len(plan.models))
+
+
+class JsonView:
+    """One object a line: models as they come and go, samples with their scores."""
+
+    def take(self, event: RunEvent) -> None:
+        """Write the event, unless it only tells how far something is."""
+        match event:
+            case SampleEnded():
+                record: dict[str, Any] = msgspec.to_builtins(event.record)
+                scores = [msgspec.to_builtins(score) for score in event.scores]
+                result = {"outcome": event.result.outcome, "value": event.result.value}
+                record.pop("record")
+                output.write_json_line({"event": "sample", **record, **result, "scores": scores})
+            case ModelReady():
+                output.write_json_line({"event": "model", **msgspec.to_builtins(event)})
+            case ModelFailed():
+                output.write_json_line({"event": "model", **msgspec.to_builtins(event)})
+            case Remark():
+                output.note(event.text)
+
+
+class Figures:
+    """Counts of one model: what is done, what failed, and how fast it goes."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.model = ""
+        self.number = 0
+        self.total = 0
+        self.done = 0
+        self.failed = 0
+        self.errors = 0
+        self._began_s = clock()
+
+    def begin(self, model: str, total: int) -> None:
+        """Count a model from nothing."""
+        self.model, self.total = model, total
+        self.done = self.failed = self.errors = 0
+        self._began_s = self._clock()
+
+    def count(self, event: SampleEnded) -> None:
+        """Count a sample."""
+        self.done += 1
+        self.failed += event.result.outcome == "failed"
+        self.errors += event.result.outcome in {"error", "cancelled"}
+
+    @property
+    def pace(self) -> str:
+        """`3.2 samples/s, 1:05 left`; empty before the first sample."""
+        elapsed = self._clock() - self._began_s
+        if not self.done or elapsed <= 0:
+            return ""
+        rate = self.done / elapsed
+        told = f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min"
+        return f"{told}, {_clock_text((self.total - self.done) / rate)} left"
+
+    @property
+    def told(self) -> str:
+        """Failures and pace, separated by dots."""
+        failed = f"{self.failed:,} failed" if self.failed else ""
+        errors = f"{self.errors:,} without an answer" if self.errors else ""
+        return " · ".join(part for part in (failed, errors, self.pace) if part)
+
+
+class LineView:
+    """Plain lines: a model's coming and going, what has no answer, and every `PLAIN_S` seconds how far it is.
+
+    Args:
+        models: how many.
+        clock: monotonic, in seconds.
+    """
+
+    def __init__(self, models: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._models = models
+        self._clock = clock
+        self._figures = Figures(clock)
+        self._told_s = clock()
+
+    def take(self, event: RunEvent) -> None:
+        """Write a line when there is something to tell."""
+        figures = self._figures
+        match event:
+            case ModelReady():
+                figures.number += 1
+                figures.begin(event.model, event.turns)
+                self._told_s = self._clock()
+            case SampleEnded():
+                figures.count(event)
+        for line in remarks(event, f"model {figures.number} of {self._models}"):
+            output.note(line)
+        now_s = self._clock()
+        if isinstance(event, SampleEnded) and (now_s - self._told_s >= PLAIN_S or figures.done == figures.total):
+            self._told_s = now_s
+            told = f" · {figures.told}" if figures.told else ""
+            output.note(f"{output.safe_line(figures.model)}: {figures.done:,} of {figures.total:,}{told}")
+
+
+class BarView:
+    """A bar for the models and one for the samples of the present one, with what has no answer above them."""
+
+    def __init__(self, rich: "Progress", models: int) -> None:
+        self._rich = rich
+        self._figures = Figures()
+        self._whole: TaskID | None = rich.add_task("models", total=models, told="") if models > 1 else None
+        self._task = rich.add_task("", total=None, told="")
+
+    def take(self, event: RunEvent) -> None:
+        """Bring the bars up to date; they are painted by their own clock."""
+        figures = self._figures
+        match event:
+            case ModelLoading():
+                self._rich.reset(self._task, total=None, description=output.safe_line(event.model))
+                self._rich.update(self._task, told=output.safe_line(event.stage))
+            case ModelReady():
+                figures.begin(event.model, event.turns)
+                self._rich.reset(self._task, total=event.turns, description=output.safe_line(event.model))
+            case SampleBegun():
+                self._rich.update(
+                    self._task, description=output.safe_line(f"{event.model} · {event.set}/{event.sample}")
+                )
+            case SampleEnded():
+                figures.count(event)
+                share = f"{figures.done:,}/{figures.total:,}"
+                self._rich.update(self._task, completed=figures.done, told=f"{share} · {figures.told}")
+            case ModelDone() | ModelSkipped() if self._whole is not None:
+                self._rich.advance(self._whole)
+        for line in remarks(event, ""):
+            if not isinstance(event, ModelReady) or event.unfit:
+                self._rich.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def remarks(event: RunEvent, place: str) -> list[str]:
+    """What people should read of an event, safe to show."""
+    match event:
+        case ModelReady():
+            return _ready_lines(event, place)
+        case ModelSkipped():
+            return [f"{output.safe_line(event.model)}: all {event.answered:,} answered before"]
+        case ModelFailed():
+            return [f"{output.safe_line(event.model)}: {_error_text(event.error)}"]
+        case SampleEnded() if event.result.error is not None:
+            record = event.record
+            name = output.safe_line(f"{record.model} · {record.set}/{record.sample}")
+            told = output.safe_line(f"a scorer failed: {event.result.error}")
+            return [f"{name}: {_error_text(record.error) if record.error else told}"]
+        case Remark():
+            return [event.text]
+        case _:
+            return []
+
+
+def _ready_lines(event: ModelReady, place: str) -> list[str]:
+    answered = f", {event.answered:,} answered before" if event.answered else ""
+    context = f", context {event.loaded.context_size:,}" if event.loaded.context_size else ""
+    template = f", template: {output.safe_line(event.loaded.template_source or 'unknown')}"
+    head = f"{output.safe_line(event.model)} ({place})" if place else output.safe_line(event.model)
+    return [f"{head}: {event.turns:,} to ask{answered}{context}{template}", *_unfit_lines(event)]
+
+
+def _unfit_lines(event: ModelReady) -> list[str]:
+    if not event.unfit:
+        return []
+    more = len(event.unfit) - _UNFIT_SHOWN
+    shown = ", ".join(map(output.safe_line, event.unfit[:_UNFIT_SHOWN]))
+    return [f"  longer than its context: {shown}{f' and {more:,} more' if more > 0 else ''}"]
+
+
+def _error_text(error: Failed) -> str:
+    return output.safe_line(": ".join(part for part in (error.title, error.cause) if part))
+
+
+def _clock_text(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextlib.contextmanager
+def _bars(models: int) -> Iterator[BarView]:
+    from rich import progress as rich_progress  # noqa: PLC0415 - only while something long is drawn
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.table import Column  # noqa: PLC0415 - as above
+
+    columns = (
+        rich_progress.TextColumn(
+            "{task.description}", markup=False, table_column=Column(ratio=2, no_wrap=True, overflow="ellipsis")
+        ),
+        rich_progress.BarColumn(bar_width=None, table_column=Column(ratio=1, min_width=8)),
+        rich_progress.TextColumn("{task.fields[told]}", markup=False, table_column=Column(no_wrap=True)),
+    )
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    with rich_progress.Progress(
+        *columns, console=console, refresh_per_second=_REPAINTS_A_SECOND, expand=True, transient=True
+    ) as rich:
+        yield BarView(rich, models)

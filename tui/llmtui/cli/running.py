@@ -1,0 +1,150 @@
+"""One run from the command line: the interrupt, the progress, and what is told at the end."""
+
+import asyncio
+import contextlib
+import shlex
+import signal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from llmtui.cli import output
+from llmtui.cli.failures import INTERRUPTED
+from llmtui.cli.run_table import summary_lines, waiting_lines
+from llmtui.cli.run_view import viewed
+from llmtui.domain.run import RunPlan
+from llmtui.domain.run_summary import SummaryRow
+from llmtui.errors import ModelError
+from llmtui.services.runner import Runner
+from llmtui.services.runs.book import RunBook, find_run
+from llmtui.services.runs.plan import Wishes, make_plan
+from llmtui.services.setup import prepare
+from llmtui.services.wiring import Services
+
+NO_MODEL = 3
+
+
+def start_run(
+    sets: tuple[str, ...],
+    models: tuple[str, ...],
+    wishes: dict[str, Any],
+    *,
+    folder: str | None,
+    parallel: int,
+    context: int | None,
+    threads: int | None,
+    as_json: bool,
+) -> int:
+    """Plan a run, run it, and return the exit code.
+
+    Args:
+        sets: as the user named them.
+        models: as the user named them; none takes the configured one.
+        wishes: of the run: epochs, seed, limit, timeout; None where the user set none.
+        folder: where the run is kept; None takes the user's own.
+        parallel: samples in flight.
+        context: tokens; None takes the configured size.
+        threads: None takes the configured number.
+        as_json: print JSON lines instead of a table.
+    """
+    services = prepare(context=context, threads=threads)
+    given = {name: value for name, value in wishes.items() if value is not None}
+    if "timeout" in given:
+        given["timeout_s"] = given.pop("timeout")
+    plan = make_plan(services, Wishes(sets=sets, models=models or (services.catalogue.default,), **given))
+    for name in plan.models:
+        with contextlib.suppress(ModelError):  # a damaged file is recorded when its turn comes, and the next goes on
+            services.catalogue.resolve(name)
+    where = Path(folder) if folder is not None else None
+    return asyncio.run(_begin(services, plan, where, parallel=parallel, as_json=as_json))
+
+
+def resume_run(word: str, *, folder: str | None, parallel: int, threads: int | None, as_json: bool) -> int:
+    """Take a run up again, and return the exit code.
+
+    Args:
+        word: id or file of the run.
+        folder: where it is kept; None takes the user's own.
+        parallel: samples in flight.
+        threads: None takes what the run was begun with.
+        as_json: print JSON lines instead of a table.
+    """
+    services = prepare(threads=threads)
+    path = find_run(services.folders, word, Path(folder) if folder is not None else None)
+    return asyncio.run(_resume(services, path, parallel=parallel, as_json=as_json))
+
+
+async def _begin(services: Services, plan: RunPlan, folder: Path | None, *, parallel: int, as_json: bool) -> int:
+    book = await RunBook.begin(services.folders, folder, plan)
+    return await _follow(services, book, parallel=parallel, as_json=as_json)
+
+
+async def _resume(services: Services, path: Path, *, parallel: int, as_json: bool) -> int:
+    book = await asyncio.to_thread(RunBook.reopen, services.folders, path)
+    return await _follow(services, book, parallel=parallel, as_json=as_json)
+
+
+async def _follow(services: Services, book: RunBook, *, parallel: int, as_json: bool) -> int:
+    """Run to the end or to the first Ctrl-C; a second one ends the program."""
+    runner = Runner(services, book, services.host, parallel=parallel)
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        runner.stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    finished = False
+    try:
+        with viewed(book, as_json=as_json) as view:
+            async with contextlib.aclosing(runner.events()) as events:
+                async for event in events:
+                    view.take(event)
+        finished = not runner.stop.is_set()
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        await services.host.close()
+        await book.close(finished=finished)
+    return _tell_end(book, finished=finished, as_json=as_json)
+
+
+def _tell_end(book: RunBook, *, finished: bool, as_json: bool) -> int:
+    rows = book.summary()
+    code = _exit_code(book, rows) if finished else INTERRUPTED
+    if as_json:
+        output.write_json_line(
+            {
+                "event": "end",
+                "id": book.run.id,
+                "path": str(book.path),
+                "finished": finished,
+                "exit_code": code,
+                "failures": book.stored.failures,
+                "totals": msgspec.to_builtins(rows, str_keys=True),
+            }
+        )
+    else:
+        for line in summary_lines(rows):
+            output.write(line + "\n")
+    for line in waiting_lines(book.plan):
+        output.note(line)
+    for model, title in book.stored.failures.items():
+        output.note(f"not asked to the end: {output.safe_line(model)}: {output.safe_line(title)}")
+    output.note(f"kept in {output.safe_line(book.path)}")
+    if not finished:
+        output.note(f"interrupted; go on with: llmtui run --resume {_resume_word(book)}")
+    elif book.stored.failures or any(row.errors for row in rows):
+        output.note(f"ask again what has no answer: llmtui run --resume {_resume_word(book)}")
+    return code
+
+
+def _resume_word(book: RunBook) -> str:
+    return shlex.quote(output.safe_line(book.path)) if book.elsewhere else book.run.id
+
+
+def _exit_code(book: RunBook, rows: list[SummaryRow]) -> int:
+    if book.stored.failures and not any(row.asked for row in rows):
+        return NO_MODEL
+    imperfect = any(row.failed or row.errors or row.cancelled or row.asked < row.planned for row in rows)
+    return int(imperfect or bool(book.stored.failures))

@@ -1,0 +1,263 @@
+"""The batch runner: prompt sets across models, model by model, every record on the disk as it comes."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Generator
+from functools import partial
+
+import msgspec
+
+from llmtui.domain.models import ModelInfo
+from llmtui.domain.run import Identity, ModelRecord, SampleRecord
+from llmtui.engines.base import failure_of
+from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError
+from llmtui.services.conversation import now_text
+from llmtui.services.host import ModelHost
+from llmtui.services.prompt_check import count_tokens
+from llmtui.services.runs.asking import Asking, warm_up
+from llmtui.services.runs.book import RunBook
+from llmtui.services.runs.events import (
+    ModelDone,
+    ModelFailed,
+    ModelLoading,
+    ModelReady,
+    ModelSkipped,
+    Remark,
+    RunEvent,
+    SampleBegun,
+    SampleEnded,
+)
+from llmtui.services.runs.judging import scores_of
+from llmtui.services.runs.plan import Job, jobs_of, key_of
+from llmtui.services.runs.stage import GivenUpError, Stage, identity_of
+from llmtui.services.runs.tries import on_server, on_worker
+from llmtui.services.wiring import Services
+
+
+class Runner:
+    """One run, once: iterate over `events`, then close the book.
+
+    Args:
+        services: the parts of the program.
+        book: the run's file, new or reopened.
+        host: loads the models, one at a time.
+        parallel: samples in flight: slots of a local model, requests at once to a server.
+        first_wait_s: before a server is tried again.
+
+    Attributes:
+        stop: set it to end the run: what is under way is recorded as cancelled.
+    """
+
+    def __init__(
+        self, services: Services, book: RunBook, host: ModelHost, *, parallel: int = 1, first_wait_s: float = 1.0
+    ) -> None:
+        self.stop = asyncio.Event()
+        self._services = services
+        self._book = book
+        self._host = host
+        self._parallel = parallel
+        self._first_wait_s = first_wait_s
+        self._tell: Callable[[RunEvent], None] = lambda _: None
+        self._told_problem: str | None = None
+
+    async def events(self) -> AsyncGenerator[RunEvent]:
+        """Run, and tell; closing the iterator ends the run without records of what is under way.
+
+        Raises:
+            ConfigError: a set has changed since it was planned and is not valid any more.
+        """
+        queue: asyncio.Queue[RunEvent | None] = asyncio.Queue()
+        self._tell = queue.put_nowait
+        work = asyncio.create_task(self._run())
+        work.add_done_callback(lambda _: queue.put_nowait(None))
+        try:
+            while (event := await queue.get()) is not None:
+                yield event
+            await work
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+
+    async def _run(self) -> None:
+        bandwidth = await asyncio.to_thread(_memory_bandwidth, self._services)
+        self._host.runtime = msgspec.structs.replace(self._book.plan.runtime, slots=self._parallel)
+        for name in self._book.plan.models:
+            if self.stop.is_set():
+                return
+            known = self._book.stored.identities.get(name)
+            if known is not None and name not in self._book.stored.failures:
+                turns, _ = await asyncio.to_thread(self._pending, known)
+                if not turns and not self._book.stored.unscored:
+                    self._tell(ModelSkipped(name, self._book.plan.turns))
+                    continue
+            await self._run_model(name, bandwidth)
+
+    async def _run_model(self, name: str, bandwidth: float | None) -> None:
+        try:
+            info = await asyncio.to_thread(self._services.catalogue.resolve, name)
+        except LlmtuiError as error:
+            await self._fail(name, error)
+            return
+        stage = self._stage(name, info, bandwidth)
+        try:
+            opening = asyncio.create_task(stage.open())
+            if not await _before(opening, self.stop):
+                return
+            await opening
+            await self._ask_all(name, stage)
+        except (ModelError, EngineError) as error:
+            await self._fail(name, error)
+        finally:
+            await stage.close()
+        self._tell(ModelDone(name))
+
+    def _stage(self, name: str, info: ModelInfo, bandwidth: float | None) -> Stage:
+        return Stage(
+            self._host,
+            info,
+            memory_bandwidth=bandwidth,
+            parallel=self._parallel,
+            on_load=lambda stage, fraction: self._tell(ModelLoading(name, stage, fraction)),
+        )
+
+    async def _fail(self, name: str, error: LlmtuiError) -> None:
+        failure = failure_of(error)
+        await self._book.note_model(ModelRecord(model=name, at=now_text(), error=failure))
+        self._tell(ModelFailed(name, failure))
+
+    async def _ask_all(self, name: str, stage: Stage) -> None:
+        loaded = stage.bench().loaded
+        identity = identity_of(name, loaded)
+        turns, first = await asyncio.to_thread(self._pending, identity)
+        unfit = await self._unfit(stage, identity) if stage.is_local else ()
+        await self._book.note_model(
+            ModelRecord(model=name, at=now_text(), identity=identity, loaded=loaded, unfit=unfit)
+        )
+        answered = self._book.plan.turns - turns
+        self._tell(ModelReady(model=name, loaded=loaded, turns=turns, answered=answered, unfit=unfit))
+        if first is not None:
+            warming = asyncio.create_task(warm_up(stage.bench().engine, first))
+            await _before(warming, self.stop)
+        jobs, taking = self._jobs(), asyncio.Lock()
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                for slot in range(self._parallel):
+                    lanes.create_task(self._lane(stage, identity, jobs, taking, slot))
+        except* LlmtuiError as group:
+            raise _first_error(group) from group
+        finally:
+            with contextlib.suppress(ValueError):  # a thread reads on in it, when the run was broken off
+                jobs.close()
+
+    async def _lane(
+        self, stage: Stage, identity: Identity, jobs: Generator[Job], taking: asyncio.Lock, slot: int
+    ) -> None:
+        """Ask one sample after another until none is left."""
+        while not self.stop.is_set():
+            async with taking:
+                job = await asyncio.to_thread(next, jobs, None)
+            if job is None:
+                return
+            key = key_of(job, identity, self._book.plan.system)
+            if self._book.is_answered(key):
+                await self._score_again(key, job)
+            else:
+                await self._ask(stage, identity.name, key, job, slot)
+
+    async def _ask(self, stage: Stage, name: str, key: str, job: Job, slot: int) -> None:
+        self._tell(SampleBegun(name, job.set, job.sample.id, job.epoch))
+        once = partial(self._try, stage, key, job, slot)
+        if stage.is_local:
+            await stage.bring_back()
+            record = await on_worker(once, stage.bring_back, self.stop)
+        else:
+            record = await on_server(once, self.stop, first_wait_s=self._first_wait_s)
+        record = msgspec.structs.replace(record, model=name)
+        scores = await asyncio.to_thread(scores_of, record, job.sample)
+        record = msgspec.structs.replace(record, scores=len(scores))
+        result = await self._book.note_sample(record, scores)
+        self._tell(SampleEnded(record, scores, result))
+        self._tell_problem()
+        stage.note(record.error)
+
+    async def _try(self, stage: Stage, key: str, job: Job, slot: int, number: int) -> SampleRecord:
+        slot = slot if stage.is_local else 0
+        asking = Asking(stage.bench(), job, system=self._book.plan.system, slot=slot)
+        return await asking.run(
+            key, self.stop, timeout_s=self._book.plan.timeout_s, attempt=number, load_s=stage.claim_load_s()
+        )
+
+    async def _score_again(self, key: str, job: Job) -> None:
+        """Score what the program was killed on between answer and scores; nothing is generated for it."""
+        record = self._book.stored.unscored.get(key)
+        if record is not None:
+            await self._book.note_scores(await asyncio.to_thread(scores_of, record, job.sample))
+
+    def _jobs(self) -> Generator[Job]:
+        for planned in self._book.plan.sets:
+            yield from jobs_of(self._book.plan, planned)
+
+    def _pending(self, identity: Identity) -> tuple[int, Job | None]:
+        """How many samples times epochs are to be asked, and the first."""
+        count, first = 0, None
+        for job in self._jobs():
+            if not self._book.is_answered(key_of(job, identity, self._book.plan.system)):
+                first = first or job
+                count += 1
+        return count, first
+
+    async def _unfit(self, stage: Stage, identity: Identity) -> tuple[str, ...]:
+        """Samples that are longer than the context, before anything is generated."""
+        bench = stage.bench()
+        found: dict[str, None] = {}
+        jobs = self._jobs()
+        while not self.stop.is_set() and (job := await asyncio.to_thread(next, jobs, None)) is not None:
+            if job.epoch or self._book.is_answered(key_of(job, identity, self._book.plan.system)):
+                continue
+            try:
+                tokens = await count_tokens(bench.engine, job.sample)
+            except ContextError:
+                tokens = bench.loaded.context_size or 0
+            except (TemplateError, EngineError):
+                if not bench.engine.alive:
+                    raise
+                continue
+            if bench.loaded.context_size is not None and tokens >= bench.loaded.context_size:
+                found[f"{job.set}/{job.sample.id}"] = None
+        return tuple(found)
+
+    def _tell_problem(self) -> None:
+        problem = self._book.problem
+        if problem != self._told_problem:
+            self._told_problem = problem
+            told = f"the run cannot be saved: {problem}; it goes on" if problem else "the run is saved again"
+            self._tell(Remark(told))
+
+
+async def _before(task: "asyncio.Task[object]", stop: asyncio.Event) -> bool:
+    """Wait for either; False when `stop` came first, and the task is cancelled and over by then."""
+    stopper = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({task, stopper}, return_when=asyncio.FIRST_COMPLETED)
+        return task.done()
+    finally:
+        stopper.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def _first_error(group: BaseExceptionGroup[LlmtuiError]) -> LlmtuiError:
+    given_up, rest = group.split(GivenUpError)
+    errors = (given_up or rest or group).exceptions
+    first = errors[0]
+    return first if isinstance(first, LlmtuiError) else _first_error(first)
+
+
+def _memory_bandwidth(services: Services) -> float | None:
+    from llmtui.probes.machine import cpu_name  # noqa: PLC0415 - read once a run
+    from llmtui.store.machine import read_machine  # noqa: PLC0415 - the same
+
+    with contextlib.suppress(OSError):
+        return read_machine(services.folders, cpu_name()).memory_bandwidth
+    return None

@@ -1,0 +1,246 @@
+"""One sample put to a loaded model: its turns one after another, under a time limit, and the record of it."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
+
+import msgspec
+
+from llmtui.domain.defaults import Settled, settle
+from llmtui.domain.events import Failed  # noqa: TC001 - small, and loaded anyway
+from llmtui.domain.fold import TurnFold
+from llmtui.domain.messages import ChatMessage
+from llmtui.domain.metrics import GpuReading, HostReading, TurnMetrics
+from llmtui.domain.models import LoadedModel
+from llmtui.domain.prompt_set import Sample
+from llmtui.domain.run import SampleRecord, Status
+from llmtui.domain.settings import Runtime
+from llmtui.domain.text import well_formed
+from llmtui.engines.base import Engine, GenerateRequest, failure_of
+from llmtui.errors import EngineError, LlmtuiError, UsageError
+from llmtui.services.conversation import manifest_of, now_text
+from llmtui.services.runs.plan import Job
+from llmtui.services.scoring.registry import waits_for
+from llmtui.services.streams import turn_events
+
+GRACE_S = 10.0
+"""How long an engine may take to end a turn that was stopped, before it is left behind."""
+WARM_UP_S = 300.0
+"""How long the first tokens may take: a server may load the model for them."""
+REMEDY = "Take the run up again with --resume"
+
+
+class Bench(NamedTuple):
+    """What a sample is asked with.
+
+    Attributes:
+        engine: loaded.
+        loaded: what it granted.
+        memory_bandwidth: of this machine, bytes a second; None where unknown.
+        parallel: samples in flight.
+    """
+
+    engine: Engine
+    loaded: LoadedModel
+    runtime: Runtime
+    memory_bandwidth: float | None
+    parallel: int
+
+
+class _Prompt(NamedTuple):
+    messages: tuple[ChatMessage, ...]
+    text: str | None
+
+
+class Asking:
+    """One try of one sample. Make a new one for another try.
+
+    Args:
+        bench: what is asked.
+        job: the sample.
+        system: for a sample that has none.
+        slot: sequence of the engine's cache.
+    """
+
+    def __init__(self, bench: Bench, job: Job, *, system: str | None, slot: int) -> None:
+        self._bench = bench
+        self._job = job
+        self._slot = slot
+        defaults = bench.loaded.defaults
+        self._settled = settle(job.sampling, job.own, defaults)
+        self._system = system if system is not None else self._settled.system
+        self._prompt = _Prompt((), None)
+        self._fold = TurnFold(time.perf_counter_ns())
+        self._earlier: list[TurnMetrics] = []
+        self._gpu_before = GpuReading()
+        self._load_s: float | None = None
+        self._error: Failed | None = None
+        self._timed_out = False
+
+    async def run(
+        self, key: str, stop: asyncio.Event, *, timeout_s: float, attempt: int, load_s: float | None
+    ) -> SampleRecord:
+        """Ask, and tell what came; nothing is raised for an engine that fails.
+
+        Args:
+            key: of the record.
+            stop: set it to cancel; what has come is in the record.
+            timeout_s: of all turns together.
+            attempt: from 1.
+            load_s: of the model, when this is the first sample after it.
+        """
+        self._load_s = load_s
+        at = now_text()
+        ends = asyncio.get_running_loop().time() + timeout_s
+        try:
+            await self._ask_all(stop, ends)
+        except LlmtuiError as error:
+            self._error = failure_of(error)
+        self._error = self._error or self._fold.failure
+        if self._error is not None:
+            self._fold.end(time.perf_counter_ns())
+        metrics = await self._metrics()
+        return self._record(key, at, metrics, attempt)
+
+    async def _ask_all(self, stop: asyncio.Event, ends: float) -> None:
+        """Every turn that is the model's; its answers become part of the next prompt."""
+        async for prompt in self._prompts():
+            self._prompt = prompt
+            self._gpu_before = (await asyncio.to_thread(_look_at_host, self._bench.loaded.pid)).gpu
+            self._fold = TurnFold(time.perf_counter_ns())
+            if stop.is_set():
+                return
+            await self._turn(stop, ends)
+            if self._timed_out:
+                raise EngineError(
+                    "The sample took too long", cause="the time limit is over", remedy="Set another one with --timeout"
+                )
+
+    async def _prompts(self) -> AsyncGenerator[_Prompt]:
+        sample = self._job.sample
+        if sample.mode == "infill":
+            raise UsageError(
+                "This model cannot fill a gap", cause=f"sample {sample.id}", remedy="Leave the sample out of the set"
+            )
+        if sample.text is not None:
+            yield _Prompt((), sample.text)
+            return
+        said = [ChatMessage("system", self._system)] if self._system and not _begins_with_system(sample) else []
+        for turn in sample.turns:
+            if turn.content is not None:
+                said.append(ChatMessage(turn.role, turn.content))
+                continue
+            yield _Prompt(tuple(said), None)
+            if self._fold.finish_reason in {None, "cancelled", "error"}:
+                return
+            self._earlier.append(await self._metrics())
+            said.append(ChatMessage("assistant", well_formed(self._fold.text)))
+        yield _Prompt(tuple(said), None)
+
+    async def _turn(self, stop: asyncio.Event, ends: float) -> None:
+        request = GenerateRequest(
+            id=uuid.uuid4().hex,
+            messages=self._prompt.messages,
+            prompt=self._prompt.text,
+            sampling=self._settled.sampling,
+            slot=self._slot,
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as hard:
+                watcher = asyncio.create_task(self._end_on(stop, ends, request.id, hard))
+                try:
+                    async with contextlib.aclosing(turn_events(self._bench.engine, request, remedy=REMEDY)) as events:
+                        async for event in events:
+                            self._fold.add(event)
+                finally:
+                    watcher.cancel()
+
+    async def _end_on(self, stop: asyncio.Event, ends: float, id_: str, hard: asyncio.Timeout) -> None:
+        """Have the engine end the turn when it is time, so that its account is complete; else leave it behind."""
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.wait_for(stop.wait(), max(0.0, ends - loop.time()))
+        except TimeoutError:
+            self._timed_out = True
+        hard.reschedule(loop.time() + GRACE_S)
+        await self._bench.engine.cancel(id_)
+
+    async def _metrics(self) -> TurnMetrics:
+        host = await asyncio.to_thread(_look_at_host, self._bench.loaded.pid)
+        load_s, self._load_s = self._load_s, None
+        return self._fold.metrics(
+            self._bench.loaded,
+            host=host,
+            gpu_before=self._gpu_before,
+            load_s=load_s,
+            memory_bandwidth=self._bench.memory_bandwidth,
+        )
+
+    def _record(self, key: str, at: str, metrics: TurnMetrics, attempt: int) -> SampleRecord:
+        job, sample, fold, bench = self._job, self._job.sample, self._fold, self._bench
+        manifest = manifest_of(bench.loaded, bench.runtime, self._used, fold, raw=self._prompt.text is not None)
+        waiting = tuple(str(scorer.__struct_config__.tag) for scorer in sample.scorers if waits_for(scorer))
+        return SampleRecord(
+            key=key,
+            set=job.set,
+            sample=sample.id,
+            model="",
+            epoch=job.epoch,
+            at=at,
+            status=self._status,
+            content=well_formed(fold.text),
+            messages=self._prompt.messages,
+            prompt=self._prompt.text,
+            reasoning=well_formed(fold.reasoning) or None,
+            finish_reason="error" if self._error else fold.finish_reason or "cancelled",
+            error=self._error,
+            metrics=metrics,
+            earlier=tuple(self._earlier),
+            manifest=manifest,
+            attempts=attempt,
+            parallel=bench.parallel,
+            waiting=waiting,
+            tags=sample.tags,
+            rubric=sample.rubric,
+        )
+
+    @property
+    def _used(self) -> Settled:
+        """The settings, with the publisher's system message only where it was sent."""
+        sent = self._prompt.messages[:1] == (ChatMessage("system", self._settled.system or ""),)
+        return self._settled if sent else self._settled._replace(system=None)
+
+    @property
+    def _status(self) -> Status:
+        if self._error is not None:
+            return "failed"
+        return "cancelled" if self._fold.finish_reason in {None, "cancelled"} else "done"
+
+
+async def warm_up(engine: Engine, job: Job) -> None:
+    """Have a model write two tokens, so that the first sample does not pay for what every first turn costs."""
+    request = GenerateRequest(
+        id=uuid.uuid4().hex,
+        messages=(ChatMessage("user", "1 + 1 = ?"),),
+        sampling=msgspec.structs.replace(job.sampling, max_tokens=2),
+    )
+    with contextlib.suppress(LlmtuiError, TimeoutError):
+        async with (
+            asyncio.timeout(WARM_UP_S),
+            contextlib.aclosing(turn_events(engine, request, remedy=REMEDY)) as events,
+        ):
+            async for _ in events:
+                pass
+
+
+def _begins_with_system(sample: Sample) -> bool:
+    return bool(sample.turns) and sample.turns[0].role == "system"
+
+
+def _look_at_host(pid: int | None) -> HostReading:
+    from llmtui.probes.host import read_host  # noqa: PLC0415 - psutil is imported while the worker loads
+
+    return read_host(pid)

@@ -1,0 +1,77 @@
+"""What a run tells while it goes on."""
+
+import msgspec
+
+from llmtui.domain.events import Failed
+from llmtui.domain.models import LoadedModel
+from llmtui.domain.run import Result, SampleRecord, ScoreRecord
+
+
+class ModelLoading(msgspec.Struct, frozen=True):
+    """A model is being opened; `fraction` is None where the engine does not say."""
+
+    model: str
+    stage: str
+    fraction: float | None = None
+
+
+class ModelReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A model answers from now on.
+
+    Attributes:
+        turns: samples times epochs that are to be asked.
+        answered: that have their answer from before.
+        unfit: `SET/SAMPLE` that the context cannot hold.
+    """
+
+    model: str
+    loaded: LoadedModel
+    turns: int
+    answered: int
+    unfit: tuple[str, ...] = ()
+
+
+class ModelSkipped(msgspec.Struct, frozen=True):
+    """Every sample has this model's answer from before."""
+
+    model: str
+    answered: int
+
+
+class ModelFailed(msgspec.Struct, frozen=True):
+    """A model cannot be loaded, or fails again and again; the run goes on with the next."""
+
+    model: str
+    error: Failed
+
+
+class ModelDone(msgspec.Struct, frozen=True):
+    """A model is through, and unloaded."""
+
+    model: str
+
+
+class SampleBegun(msgspec.Struct, frozen=True):
+    """A sample is put to a model."""
+
+    model: str
+    set: str
+    sample: str
+    epoch: int
+
+
+class SampleEnded(msgspec.Struct, frozen=True):
+    """A sample has its record, which is on the disk."""
+
+    record: SampleRecord
+    scores: tuple[ScoreRecord, ...]
+    result: Result
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """Something that people should know; one line, safe to show."""
+
+    text: str
+
+
+RunEvent = ModelLoading | ModelReady | ModelSkipped | ModelFailed | ModelDone | SampleBegun | SampleEnded | Remark

@@ -1,0 +1,151 @@
+"""What a run asks: sets read and counted before anything is loaded, and the samples one by one while it runs."""
+
+import secrets
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from llmtui.domain.prompt_set import Sample
+from llmtui.domain.run import Identity, PlannedSet, RunPlan
+from llmtui.domain.settings import Sampling
+from llmtui.domain.text import visible_line
+from llmtui.errors import UsageError
+from llmtui.services.prompt_sets import find_set
+from llmtui.services.scoring.registry import waits_for
+from llmtui.services.wiring import Services
+from llmtui.store.prompt_sets import open_prompt_set
+
+MAX_SEED = 0xFFFFFFFE
+TIMEOUT_S = 1800.0
+"""Of one sample, where the user sets none: a long answer of a slow model takes minutes, not half an hour."""
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked of a run.
+
+    Attributes:
+        sets, models: as the user named them.
+        sampling: fields of `Sampling` that the user chose, over what the sets say of no such field.
+        profile: its name.
+        system: for samples that have none.
+    """
+
+    sets: tuple[str, ...]
+    models: tuple[str, ...]
+    sampling: dict[str, Any] = {}
+    profile: str | None = None
+    system: str | None = None
+    epochs: int | None = None
+    seed: int | None = None
+    limit: int | None = None
+    timeout_s: float = TIMEOUT_S
+
+
+class Job(NamedTuple):
+    """One sample in one epoch.
+
+    Attributes:
+        set: name of the prompt set.
+        sampling: as the user and the set have it; a model's publisher may fill what they leave.
+        own: names of the settings that are theirs, `system` among them.
+    """
+
+    set: str
+    sample: Sample
+    epoch: int
+    sampling: Sampling
+    own: frozenset[str]
+
+
+def make_plan(services: Services, wishes: Wishes) -> RunPlan:
+    """Read every set from end to end and count. Reads from disk: call it from a thread.
+
+    Raises:
+        UsageError: an unknown set, or two of the same name.
+        ConfigError: a set is not valid; the first mistake.
+    """
+    planned: list[PlannedSet] = []
+    for word in wishes.sets:
+        found = _planned(find_set(services.folders, word), wishes)
+        if any(found.name == other.name for other in planned):
+            raise UsageError(
+                f"The set {visible_line(found.name)!r} is named twice",
+                cause=f"{found.path}: results are told apart by the name in the file",
+                remedy="Name each set once; to ask everything several times there is --epochs",
+            )
+        planned.append(found)
+    models = tuple(dict.fromkeys(wishes.models))
+    return RunPlan(
+        sets=tuple(planned),
+        models=models,
+        sampling=msgspec.structs.replace(services.config.sampling, **wishes.sampling),
+        own=tuple(sorted((services.own - {"system"}) | wishes.sampling.keys())),
+        profile=wishes.profile,
+        system=wishes.system,
+        epochs=wishes.epochs,
+        seed=wishes.seed,
+        drawn_seed=secrets.randbelow(MAX_SEED),
+        limit=wishes.limit,
+        timeout_s=wishes.timeout_s,
+        runtime=services.config.runtime,
+    )
+
+
+def jobs_of(plan: RunPlan, planned: PlannedSet) -> Iterator[Job]:
+    """Every sample of a set, all its epochs in a row, so that their common prompt is evaluated once.
+
+    Raises:
+        ConfigError: the set is not valid any more.
+    """
+    with open_prompt_set(Path(planned.path)) as reader:
+        for sample in islice(reader.samples(), plan.limit):
+            given = sample.generation.given
+            seed = _first(plan.seed, given.get("seed"), plan.sampling.seed, plan.drawn_seed)
+            own = frozenset(plan.own) | given.keys() | {"seed"} | ({"system"} if _has_system(sample, plan) else set())
+            for epoch in range(plan.epochs or sample.epochs):
+                settings = {**given, "seed": (seed + epoch) % (MAX_SEED + 1)}
+                yield Job(planned.name, sample, epoch, msgspec.structs.replace(plan.sampling, **settings), own)
+
+
+def key_of(job: Job, identity: Identity, system: str | None) -> str:
+    """Sha256 over all that an answer depends on, so that a run is taken up by what was asked and not by position."""
+    import hashlib  # noqa: PLC0415 - not needed before a run begins
+
+    sample = job.sample
+    parts: dict[str, Any] = {
+        "set": job.set,
+        "sample": sample.id,
+        "epoch": job.epoch,
+        "model": identity,
+        "mode": sample.mode,
+        "system": system,
+        "prompt": [sample.turns, sample.text, sample.prefix, sample.suffix],
+        "sampling": job.sampling,
+    }
+    return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
+
+
+def _planned(path: Path, wishes: Wishes) -> PlannedSet:
+    waiting = Counter[str]()
+    samples = turns = 0
+    with open_prompt_set(path) as reader:
+        name = reader.header.name
+        for sample in reader.samples():  # to the end, whatever the limit: a mistake is told before hours have passed
+            if wishes.limit is not None and samples >= wishes.limit:
+                continue
+            samples += 1
+            turns += wishes.epochs or sample.epochs
+            waiting.update({waits for scorer in sample.scorers if (waits := waits_for(scorer)) is not None})
+    return PlannedSet(name=name, path=str(path.resolve()), samples=samples, turns=turns, waiting=dict(waiting))
+
+
+def _has_system(sample: Sample, plan: RunPlan) -> bool:
+    return plan.system is not None or bool(sample.turns and sample.turns[0].role == "system")
+
+
+def _first(*values: int | None) -> int:
+    return next(value for value in values if value is not None)

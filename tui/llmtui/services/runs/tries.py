@@ -1,0 +1,69 @@
+"""How often a sample is tried: again on a fresh worker when its process died, and with patience on servers."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Awaitable, Callable
+
+from llmtui.domain.run import SampleRecord
+
+SERVER_TRIES = 4
+LOCAL_TRIES = 2
+LONGEST_WAIT_S = 30.0
+_REFUSED = re.compile(r"HTTP 4(?!08|25|29)\d\d\b")
+"""An error of ours, as the engines' boundary words it, that comes again however often one asks."""
+Ask = Callable[[int], Awaitable[SampleRecord]]
+
+
+def is_passing(record: SampleRecord) -> bool:
+    """Whether a server's failure may be over soon."""
+    error = record.error
+    return error is not None and error.kind == "engine" and not _REFUSED.match(error.cause)
+
+
+async def on_server(ask: Ask, stop: asyncio.Event, *, first_wait_s: float = 1.0) -> SampleRecord:
+    """Ask until there is an answer or a failure that stays, waiting longer each time.
+
+    Args:
+        ask: one try, given its number from 1.
+        stop: ends the waiting; the last failure is what comes of it.
+        first_wait_s: before the second try, at most doubled each time and blurred, so that many do not come at once.
+    """
+    import tenacity  # noqa: PLC0415 - for servers only
+
+    async def sleep(seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), seconds)
+
+    tries = tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_result(lambda record: is_passing(record) and not stop.is_set()),
+        stop=tenacity.stop_after_attempt(SERVER_TRIES),
+        wait=tenacity.wait_exponential_jitter(initial=first_wait_s, max=LONGEST_WAIT_S, jitter=first_wait_s),
+        sleep=sleep,
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+    )
+    number = 0
+
+    async def once() -> SampleRecord:
+        nonlocal number
+        number += 1
+        return await ask(number)
+
+    record: SampleRecord = await tries(once)
+    return record
+
+
+async def on_worker(ask: Ask, died: Callable[[], Awaitable[bool]], stop: asyncio.Event) -> SampleRecord:
+    """Ask, and once more on a fresh worker when the process died in the middle.
+
+    Args:
+        ask: one try, given its number from 1.
+        died: brings the worker back; whether it had died.
+        stop: when set, nothing is tried again.
+    """
+    record = await ask(1)
+    for number in range(2, LOCAL_TRIES + 1):
+        if record.error is None or stop.is_set() or not await died():
+            break
+        record = await ask(number)
+    return record
