@@ -33,6 +33,7 @@ interrupted."""
 @click.command(name="run", epilog=EXAMPLES)
 @click.argument("sets", metavar="[SET]...", nargs=-1)
 @click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Ask this model; may be repeated.")
+@click.option("-p", "--profile", metavar="PROFILE", help="A name from `llmtui profiles`, or a .yaml file.")
 @click.option("--epochs", type=click.IntRange(1, 1000), metavar="N", help="Ask every sample N times.")
 @click.option("--seed", type=click.IntRange(0, 0xFFFFFFFE), metavar="N", help="Of the first epoch; each adds one.")
 @click.option("--limit", type=click.IntRange(1, MAX_INT), metavar="N", help="The first N samples of each set only.")
@@ -49,6 +50,7 @@ def command(
     sets: tuple[str, ...],
     models: tuple[str, ...],
     *,
+    profile: str | None,
     resume: str | None,
     folder: str | None,
     parallel: int,
@@ -58,7 +60,11 @@ def command(
     **wishes: Any,
 ) -> int:
     """Put prompt sets to models, and score the answers."""
-    given = [f"--{name}" for name, value in (*wishes.items(), ("context", context)) if value is not None]
+    given = [
+        f"--{name}"
+        for name, value in (("profile", profile), ("context", context), ("threads", threads), *wishes.items())
+        if value is not None
+    ]
     if resume is not None and (sets or models or given):
         what = ", ".join([*(["sets"] if sets else []), *(["-m"] if models else []), *given])
         raise click.UsageError(f"--resume takes the run up as it was planned; leave out {what}", ctx)
@@ -67,7 +73,15 @@ def command(
     from llmtui.cli.running import resume_run, start_run  # noqa: PLC0415 - loaded once the words of the command are right
 
     if resume is not None:
-        return resume_run(resume, folder=folder, parallel=parallel, threads=threads, as_json=as_json)
+        return resume_run(resume, folder=folder, parallel=parallel, as_json=as_json)
     return start_run(
-        sets, models, wishes, folder=folder, parallel=parallel, context=context, threads=threads, as_json=as_json
+        sets,
+        models,
+        wishes,
+        profile=profile,
+        folder=folder,
+        parallel=parallel,
+        context=context,
+        threads=threads,
+        as_json=as_json,
     )

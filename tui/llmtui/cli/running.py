@@ -30,6 +30,7 @@ def start_run(
     models: tuple[str, ...],
     wishes: dict[str, Any],
     *,
+    profile: str | None,
     folder: str | None,
     parallel: int,
     context: int | None,
@@ -42,13 +43,14 @@ def start_run(
         sets: as the user named them.
         models: as the user named them; none takes the configured one.
         wishes: of the run: epochs, seed, limit, timeout; None where the user set none.
+        profile: by name or path; None takes the configured one.
         folder: where the run is kept; None takes the user's own.
         parallel: samples in flight.
         context: tokens; None takes the configured size.
         threads: None takes the configured number.
         as_json: print JSON lines instead of a table.
     """
-    services = prepare(context=context, threads=threads)
+    services = prepare(context=context, threads=threads, profile=profile)
     given = {name: value for name, value in wishes.items() if value is not None}
     if "timeout" in given:
         given["timeout_s"] = given.pop("timeout")
@@ -60,17 +62,16 @@ def start_run(
     return asyncio.run(_begin(services, plan, where, parallel=parallel, as_json=as_json))
 
 
-def resume_run(word: str, *, folder: str | None, parallel: int, threads: int | None, as_json: bool) -> int:
+def resume_run(word: str, *, folder: str | None, parallel: int, as_json: bool) -> int:
     """Take a run up again, and return the exit code.
 
     Args:
         word: id or file of the run.
         folder: where it is kept; None takes the user's own.
         parallel: samples in flight.
-        threads: None takes what the run was begun with.
         as_json: print JSON lines instead of a table.
     """
-    services = prepare(threads=threads)
+    services = prepare()
     path = find_run(services.folders, word, Path(folder) if folder is not None else None)
     return asyncio.run(_resume(services, path, parallel=parallel, as_json=as_json))
 

@@ -9,7 +9,8 @@ from llmtui.domain.events import Failed, FinishReason
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import TurnMetrics
 from llmtui.domain.models import LoadedModel
-from llmtui.domain.settings import Runtime, Sampling
+from llmtui.domain.profile import Wanted
+from llmtui.domain.settings import Runtime
 from llmtui.domain.transcript import SCHEMA, EndRecord, Manifest
 
 Status = Literal["done", "failed", "cancelled"]
@@ -39,10 +40,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         models: as the user named them.
-        sampling: below what the sets say.
-        own: names of the sampling settings that the user or the profile chose; all else may be a model's publisher's.
-        profile: its name.
-        system: of the profile, for samples without one.
+        wanted: profile and settings, below what the sets say.
         epochs: over what the sets say.
         seed: over what the sets say.
         drawn_seed: where nobody gives one.
@@ -53,10 +51,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     sets: tuple[PlannedSet, ...]
     models: tuple[str, ...]
-    sampling: Sampling = Sampling()
-    own: tuple[str, ...] = ()
-    profile: str | None = None
-    system: str | None = None
+    wanted: Wanted = Wanted()
     epochs: int | None = None
     seed: int | None = None
     drawn_seed: int = 0

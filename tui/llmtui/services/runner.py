@@ -10,11 +10,10 @@ import msgspec
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.run import Identity, ModelRecord, SampleRecord
 from llmtui.engines.base import failure_of
-from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError
+from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError, UsageError
 from llmtui.services.conversation import now_text
 from llmtui.services.host import ModelHost
-from llmtui.services.prompt_check import count_tokens
-from llmtui.services.runs.asking import Asking, warm_up
+from llmtui.services.runs.asking import Asking, first_prompt, warm_up
 from llmtui.services.runs.book import RunBook
 from llmtui.services.runs.events import (
     ModelDone,
@@ -156,9 +155,9 @@ class Runner:
         while not self.stop.is_set():
             async with taking:
                 job = await asyncio.to_thread(next, jobs, None)
-            if job is None:
+            if job is None or self.stop.is_set():
                 return
-            key = key_of(job, identity, self._book.plan.system)
+            key = key_of(job, identity)
             if self._book.is_answered(key):
                 await self._score_again(key, job)
             else:
@@ -182,7 +181,7 @@ class Runner:
 
     async def _try(self, stage: Stage, key: str, job: Job, slot: int, number: int) -> SampleRecord:
         slot = slot if stage.is_local else 0
-        asking = Asking(stage.bench(), job, system=self._book.plan.system, slot=slot)
+        asking = Asking(stage.bench(), job, slot=slot)
         return await asking.run(
             key, self.stop, timeout_s=self._book.plan.timeout_s, attempt=number, load_s=stage.claim_load_s()
         )
@@ -201,7 +200,7 @@ class Runner:
         """How many samples times epochs are to be asked, and the first."""
         count, first = 0, None
         for job in self._jobs():
-            if not self._book.is_answered(key_of(job, identity, self._book.plan.system)):
+            if not self._book.is_answered(key_of(job, identity)):
                 first = first or job
                 count += 1
         return count, first
@@ -212,13 +211,14 @@ class Runner:
         found: dict[str, None] = {}
         jobs = self._jobs()
         while not self.stop.is_set() and (job := await asyncio.to_thread(next, jobs, None)) is not None:
-            if job.epoch or self._book.is_answered(key_of(job, identity, self._book.plan.system)):
+            if job.epoch or self._book.is_answered(key_of(job, identity)):
                 continue
             try:
-                tokens = await count_tokens(bench.engine, job.sample)
+                asked = first_prompt(job, bench.loaded)
+                tokens = await bench.engine.count_prompt(asked.counted, template=asked.template)
             except ContextError:
                 tokens = bench.loaded.context_size or 0
-            except (TemplateError, EngineError):
+            except (TemplateError, EngineError, UsageError):
                 if not bench.engine.alive:
                     raise
                 continue

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,15 +15,17 @@ from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import GpuReading, HostReading, TurnMetrics
 from llmtui.domain.models import LoadedModel
-from llmtui.domain.prompt_set import Sample
+from llmtui.domain.prompt_set import Mode
 from llmtui.domain.run import SampleRecord, Status
 from llmtui.domain.settings import Runtime
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import Engine, GenerateRequest, failure_of
-from llmtui.errors import EngineError, LlmtuiError, UsageError
-from llmtui.services.conversation import manifest_of, now_text
+from llmtui.errors import EngineError, LlmtuiError
+from llmtui.services.conversation import as_messages, now_text
+from llmtui.services.prompting import GAP, PERSONA_MODES, Asked, build
 from llmtui.services.runs.plan import Job
 from llmtui.services.scoring.registry import waits_for
+from llmtui.services.sending import manifest_of, request_of
 from llmtui.services.streams import turn_events
 
 GRACE_S = 10.0
@@ -50,9 +52,47 @@ class Bench(NamedTuple):
     parallel: int
 
 
-class _Prompt(NamedTuple):
-    messages: tuple[ChatMessage, ...]
-    text: str | None
+def mode_of(job: Job) -> Mode:
+    """How a sample is put: as its set says; where that is the usual way, a persona of the profile's may speak."""
+    persona = job.wanted.profile.mode in PERSONA_MODES and job.sample.mode == "instruct"
+    return job.wanted.profile.mode if persona else job.sample.mode
+
+
+def first_prompt(job: Job, loaded: LoadedModel) -> Asked:
+    """What is sent for a sample's first turn, for counting.
+
+    Raises:
+        UsageError: the model cannot fill a gap.
+    """
+    said: list[ChatMessage] = []
+    for turn in job.sample.turns:
+        if turn.content is None:
+            break
+        said.append(ChatMessage(turn.role, turn.content))
+    return put(job, said, loaded, settle(job.wanted, loaded.defaults).system)
+
+
+def put(job: Job, said: Sequence[ChatMessage], loaded: LoadedModel, publishers: str | None) -> Asked:
+    """What is sent to have a conversation of a sample answered, or its text or gap filled.
+
+    Args:
+        job: the sample.
+        said: so far; the system message may be the first.
+        loaded: the model.
+        publishers: the system message of the model's publisher, where nobody else has one.
+
+    Raises:
+        UsageError: the model cannot fill a gap.
+    """
+    sample, mode = job.sample, mode_of(job)
+    if sample.text is not None:
+        return Asked(prompt=sample.text)
+    if sample.prefix is not None:
+        said = [ChatMessage("user", f"{sample.prefix}{GAP}{sample.suffix or ''}")]
+    profile = msgspec.structs.replace(job.wanted.profile, mode=mode)
+    system = job.wanted.system if job.wanted.system is not None else publishers
+    conversation = as_messages(message for message in said if message.role != "system")
+    return build(profile, conversation, system=system, loaded=loaded, template=job.wanted.template)
 
 
 class Asking:
@@ -61,18 +101,15 @@ class Asking:
     Args:
         bench: what is asked.
         job: the sample.
-        system: for a sample that has none.
         slot: sequence of the engine's cache.
     """
 
-    def __init__(self, bench: Bench, job: Job, *, system: str | None, slot: int) -> None:
+    def __init__(self, bench: Bench, job: Job, *, slot: int) -> None:
         self._bench = bench
         self._job = job
         self._slot = slot
-        defaults = bench.loaded.defaults
-        self._settled = settle(job.sampling, job.own, defaults)
-        self._system = system if system is not None else self._settled.system
-        self._prompt = _Prompt((), None)
+        self._settled = settle(job.wanted, bench.loaded.defaults)
+        self._asked = Asked()
         self._fold = TurnFold(time.perf_counter_ns())
         self._earlier: list[TurnMetrics] = []
         self._gpu_before = GpuReading()
@@ -107,8 +144,8 @@ class Asking:
 
     async def _ask_all(self, stop: asyncio.Event, ends: float) -> None:
         """Every turn that is the model's; its answers become part of the next prompt."""
-        async for prompt in self._prompts():
-            self._prompt = prompt
+        async for asked in self._prompts():
+            self._asked = asked
             self._gpu_before = (await asyncio.to_thread(_look_at_host, self._bench.loaded.pid)).gpu
             self._fold = TurnFold(time.perf_counter_ns())
             if stop.is_set():
@@ -119,35 +156,28 @@ class Asking:
                     "The sample took too long", cause="the time limit is over", remedy="Set another one with --timeout"
                 )
 
-    async def _prompts(self) -> AsyncGenerator[_Prompt]:
-        sample = self._job.sample
-        if sample.mode == "infill":
-            raise UsageError(
-                "This model cannot fill a gap", cause=f"sample {sample.id}", remedy="Leave the sample out of the set"
-            )
-        if sample.text is not None:
-            yield _Prompt((), sample.text)
-            return
-        said = [ChatMessage("system", self._system)] if self._system and not _begins_with_system(sample) else []
-        for turn in sample.turns:
+    async def _prompts(self) -> AsyncGenerator[Asked]:
+        loaded, publishers = self._bench.loaded, self._settled.system
+        said: list[ChatMessage] = []
+        for turn in self._job.sample.turns:
             if turn.content is not None:
                 said.append(ChatMessage(turn.role, turn.content))
                 continue
-            yield _Prompt(tuple(said), None)
+            yield put(self._job, said, loaded, publishers)
             if self._fold.finish_reason in {None, "cancelled", "error"}:
                 return
             self._earlier.append(await self._metrics())
-            said.append(ChatMessage("assistant", well_formed(self._fold.text)))
-        yield _Prompt(tuple(said), None)
+            said.append(ChatMessage("assistant", self._content))
+        yield put(self._job, said, loaded, publishers)
+
+    @property
+    def _content(self) -> str:
+        text = well_formed(self._fold.text)
+        return text.lstrip() if self._asked.trimmed else text
 
     async def _turn(self, stop: asyncio.Event, ends: float) -> None:
-        request = GenerateRequest(
-            id=uuid.uuid4().hex,
-            messages=self._prompt.messages,
-            prompt=self._prompt.text,
-            sampling=self._settled.sampling,
-            slot=self._slot,
-        )
+        request = request_of(uuid.uuid4().hex, self._asked, self._settled.sampling)
+        request = msgspec.structs.replace(request, slot=self._slot)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as hard:
                 watcher = asyncio.create_task(self._end_on(stop, ends, request.id, hard))
@@ -181,7 +211,7 @@ class Asking:
 
     def _record(self, key: str, at: str, metrics: TurnMetrics, attempt: int) -> SampleRecord:
         job, sample, fold, bench = self._job, self._job.sample, self._fold, self._bench
-        manifest = manifest_of(bench.loaded, bench.runtime, self._used, fold, raw=self._prompt.text is not None)
+        manifest = manifest_of(bench.loaded, bench.runtime, self._used, fold, asked=self._asked, mode=mode_of(job))
         waiting = tuple(str(scorer.__struct_config__.tag) for scorer in sample.scorers if waits_for(scorer))
         return SampleRecord(
             key=key,
@@ -191,9 +221,9 @@ class Asking:
             epoch=job.epoch,
             at=at,
             status=self._status,
-            content=well_formed(fold.text),
-            messages=self._prompt.messages,
-            prompt=self._prompt.text,
+            content=self._content,
+            messages=self._asked.messages,
+            prompt=self._asked.prompt,
             reasoning=well_formed(fold.reasoning) or None,
             finish_reason="error" if self._error else fold.finish_reason or "cancelled",
             error=self._error,
@@ -210,7 +240,7 @@ class Asking:
     @property
     def _used(self) -> Settled:
         """The settings, with the publisher's system message only where it was sent."""
-        sent = self._prompt.messages[:1] == (ChatMessage("system", self._settled.system or ""),)
+        sent = self._asked.messages[:1] == (ChatMessage("system", self._settled.system or ""),)
         return self._settled if sent else self._settled._replace(system=None)
 
     @property
@@ -225,7 +255,7 @@ async def warm_up(engine: Engine, job: Job) -> None:
     request = GenerateRequest(
         id=uuid.uuid4().hex,
         messages=(ChatMessage("user", "1 + 1 = ?"),),
-        sampling=msgspec.structs.replace(job.sampling, max_tokens=2),
+        sampling=msgspec.structs.replace(job.wanted.sampling, max_tokens=2),
     )
     with contextlib.suppress(LlmtuiError, TimeoutError):
         async with (
@@ -234,10 +264,6 @@ async def warm_up(engine: Engine, job: Job) -> None:
         ):
             async for _ in events:
                 pass
-
-
-def _begins_with_system(sample: Sample) -> bool:
-    return bool(sample.turns) and sample.turns[0].role == "system"
 
 
 def _look_at_host(pid: int | None) -> HostReading:

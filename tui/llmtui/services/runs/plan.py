@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from llmtui.domain.profile import Layer, Wanted
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import Identity, PlannedSet, RunPlan
-from llmtui.domain.settings import Sampling
 from llmtui.domain.text import visible_line
 from llmtui.errors import UsageError
+from llmtui.services.profiles import wanted
 from llmtui.services.prompt_sets import find_set
 from llmtui.services.scoring.registry import waits_for
 from llmtui.services.wiring import Services
@@ -29,16 +30,10 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         sets, models: as the user named them.
-        sampling: fields of `Sampling` that the user chose, over what the sets say of no such field.
-        profile: its name.
-        system: for samples that have none.
     """
 
     sets: tuple[str, ...]
     models: tuple[str, ...]
-    sampling: dict[str, Any] = {}
-    profile: str | None = None
-    system: str | None = None
     epochs: int | None = None
     seed: int | None = None
     limit: int | None = None
@@ -50,15 +45,13 @@ class Job(NamedTuple):
 
     Attributes:
         set: name of the prompt set.
-        sampling: as the user and the set have it; a model's publisher may fill what they leave.
-        own: names of the settings that are theirs, `system` among them.
+        wanted: as the user, the profile and the set have it; a model's publisher may fill what they leave.
     """
 
     set: str
     sample: Sample
     epoch: int
-    sampling: Sampling
-    own: frozenset[str]
+    wanted: Wanted
 
 
 def make_plan(services: Services, wishes: Wishes) -> RunPlan:
@@ -82,16 +75,13 @@ def make_plan(services: Services, wishes: Wishes) -> RunPlan:
     return RunPlan(
         sets=tuple(planned),
         models=models,
-        sampling=msgspec.structs.replace(services.config.sampling, **wishes.sampling),
-        own=tuple(sorted((services.own - {"system"}) | wishes.sampling.keys())),
-        profile=wishes.profile,
-        system=wishes.system,
+        wanted=_wanted(services),
         epochs=wishes.epochs,
         seed=wishes.seed,
         drawn_seed=secrets.randbelow(MAX_SEED),
         limit=wishes.limit,
         timeout_s=wishes.timeout_s,
-        runtime=services.config.runtime,
+        runtime=services.host.runtime,
     )
 
 
@@ -104,14 +94,13 @@ def jobs_of(plan: RunPlan, planned: PlannedSet) -> Iterator[Job]:
     with open_prompt_set(Path(planned.path)) as reader:
         for sample in islice(reader.samples(), plan.limit):
             given = sample.generation.given
-            seed = _first(plan.seed, given.get("seed"), plan.sampling.seed, plan.drawn_seed)
-            own = frozenset(plan.own) | given.keys() | {"seed"} | ({"system"} if _has_system(sample, plan) else set())
+            seed = _first(plan.seed, given.get("seed"), plan.wanted.sampling.seed, plan.drawn_seed)
             for epoch in range(plan.epochs or sample.epochs):
                 settings = {**given, "seed": (seed + epoch) % (MAX_SEED + 1)}
-                yield Job(planned.name, sample, epoch, msgspec.structs.replace(plan.sampling, **settings), own)
+                yield Job(planned.name, sample, epoch, _with(plan.wanted, planned.name, settings, sample))
 
 
-def key_of(job: Job, identity: Identity, system: str | None) -> str:
+def key_of(job: Job, identity: Identity) -> str:
     """Sha256 over all that an answer depends on, so that a run is taken up by what was asked and not by position."""
     import hashlib  # noqa: PLC0415 - not needed before a run begins
 
@@ -122,9 +111,8 @@ def key_of(job: Job, identity: Identity, system: str | None) -> str:
         "epoch": job.epoch,
         "model": identity,
         "mode": sample.mode,
-        "system": system,
         "prompt": [sample.turns, sample.text, sample.prefix, sample.suffix],
-        "sampling": job.sampling,
+        "wanted": job.wanted,
     }
     return hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
 
@@ -143,8 +131,25 @@ def _planned(path: Path, wishes: Wishes) -> PlannedSet:
     return PlannedSet(name=name, path=str(path.resolve()), samples=samples, turns=turns, waiting=dict(waiting))
 
 
-def _has_system(sample: Sample, plan: RunPlan) -> bool:
-    return plan.system is not None or bool(sample.turns and sample.turns[0].role == "system")
+def _wanted(services: Services) -> Wanted:
+    """The user's settings; the system message of the configuration is for chats, the profile's counts."""
+    template = services.profile.template
+    named = None
+    if template is not None:
+        from llmtui.services.templates import find_template  # noqa: PLC0415 - only where one is named
+
+        named = find_template(services.folders, template)
+    config = msgspec.structs.replace(services.config, system=None)
+    return wanted(config, services.own, services.profile, template=named)
+
+
+def _with(base: Wanted, set_: str, settings: dict[str, Any], sample: Sample) -> Wanted:
+    """The settings of one sample: the set's over the profile's, its system message in place of the profile's."""
+    layers = (*base.layers, Layer(f"set {set_}", settings))
+    if sample.turns and sample.turns[0].role == "system":
+        system = sample.turns[0].content
+        return msgspec.structs.replace(base, layers=layers, system=system, system_origin=f"set {set_}")
+    return msgspec.structs.replace(base, layers=layers)
 
 
 def _first(*values: int | None) -> int:

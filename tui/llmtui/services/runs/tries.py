@@ -38,7 +38,8 @@ async def on_server(ask: Ask, stop: asyncio.Event, *, first_wait_s: float = 1.0)
     tries = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_result(lambda record: is_passing(record) and not stop.is_set()),
         stop=tenacity.stop_after_attempt(SERVER_TRIES),
-        wait=tenacity.wait_exponential_jitter(initial=first_wait_s, max=LONGEST_WAIT_S, jitter=first_wait_s),
+        wait=tenacity.wait_exponential(multiplier=first_wait_s, max=LONGEST_WAIT_S)
+        + tenacity.wait_random(0, first_wait_s),
         sleep=sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
