@@ -51,6 +51,7 @@ def loaded(code: str, *args: str, folder: Path) -> tuple[int, set[str]]:
         ["prompts", "--help"],
         ["profiles", "--help"],
         ["run", "--help"],
+        ["compare", "--help"],
     ],
 )
 def test_help_and_version_load_nothing_heavy(args: Sequence[str], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 COMMANDS = {
     "ask": ("llmtui.cli.ask", "Ask one question; the answer goes to standard output."),
     "run": ("llmtui.cli.run", "Put prompt sets to models, and score the answers."),
+    "compare": ("llmtui.cli.compare", "Lay runs side by side."),
     "models": ("llmtui.cli.models", "List, show, pull, quantise or remove models."),
     "prompts": ("llmtui.cli.prompts", "List, show, check and import prompt sets."),
     "profiles": ("llmtui.cli.profiles", "List, show, check and import profiles."),
