@@ -9,7 +9,7 @@ from unit.run_bench import ONE, Opened, models, samples, scores
 from llmtui.domain.events import Failed
 from llmtui.domain.profile import Character, Profile
 from llmtui.engines.scripted import ScriptedTurn
-from llmtui.errors import StoreError, UsageError
+from llmtui.errors import ConfigError, StoreError, UsageError
 from llmtui.services.runs.asking import Asking
 from llmtui.services.runs.events import ModelSkipped, Remark, SampleEnded
 from llmtui.services.runs.plan import Wishes, make_plan
@@ -109,6 +109,16 @@ async def test_a_model_that_always_fails_is_given_up_and_the_next_begins(tmp_pat
     failed, done = (sum(record.model == name for record in samples(book)) for name in ("far/one", "demo"))
     assert (failed, done) == (5, 9)
     assert "failed 5 samples in a row" in book.stored.failures["far/one"]
+
+
+async def test_a_set_that_is_broken_meanwhile_ends_the_run(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, [YES])
+    book = await opened.begin()
+    opened.path.write_text("schema: llmtui.promptset/1\nsamples: [{id: a}]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="exactly one"):
+        await opened.run(book)
+    await opened.services.host.close()
+    await book.close(finished=False)
 
 
 async def test_a_worker_that_dies_is_replaced_once_a_sample(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.run import Identity, ModelRecord, SampleRecord
 from llmtui.engines.base import failure_of
-from llmtui.errors import ContextError, EngineError, LlmtuiError, ModelError, TemplateError, UsageError
+from llmtui.errors import ConfigError, ContextError, EngineError, LlmtuiError, TemplateError, UsageError
 from llmtui.services.conversation import now_text
 from llmtui.services.host import ModelHost
 from llmtui.services.runs.asking import Asking, first_prompt, warm_up
@@ -104,7 +104,9 @@ class Runner:
                 return
             await opening
             await self._ask_all(name, stage)
-        except (ModelError, EngineError) as error:
+        except ConfigError:  # of a set that was changed meanwhile: no model can be asked
+            raise
+        except LlmtuiError as error:
             await self._fail(name, error)
         finally:
             await stage.close()
@@ -210,6 +212,7 @@ class Runner:
         bench = stage.bench()
         found: dict[str, None] = {}
         jobs = self._jobs()
+        self._tell(ModelLoading(identity.name, "counting prompts"))
         while not self.stop.is_set() and (job := await asyncio.to_thread(next, jobs, None)) is not None:
             if job.epoch or self._book.is_answered(key_of(job, identity)):
                 continue

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from llmtui.domain.metrics import TurnMetrics
 from llmtui.domain.run import (
     Identity,
     ModelRecord,
@@ -178,6 +179,19 @@ def _major(schema: str) -> tuple[str, str]:
 
 
 def _without_texts(record: SampleRecord) -> SampleRecord:
+    """What a result is made of; the rest of a hundred thousand records would fill the memory."""
+    figures = record.metrics
+    metrics = TurnMetrics(
+        decode_tps=figures.decode_tps, ttft_s=figures.ttft_s, completion_tokens=figures.completion_tokens
+    )
     return msgspec.structs.replace(
-        record, content="", messages=(), prompt=None, reasoning=None, manifest=None, earlier=(), rubric=None
+        record,
+        content="",
+        messages=(),
+        prompt=None,
+        reasoning=None,
+        manifest=None,
+        metrics=metrics,
+        earlier=(),
+        rubric=None,
     )
