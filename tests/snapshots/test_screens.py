@@ -256,6 +256,17 @@ def test_palette(snap_compare, sight: Sight):
     assert snap_compare(sight.app(), terminal_size=(80, 24), run_before=after("ctrl+p", words="Start a new chat"))
 
 
+@pytest.mark.parametrize("theme", ["llmtui-dark", "llmtui-light"])
+def test_prompt_inspector(snap_compare, sight: Sight, monkeypatch: pytest.MonkeyPatch, theme: str):
+    monkeypatch.setattr("llmtui.app.widgets.token_view.FEW_COLOURS", frozenset())  # whatever terminal the tests run in
+
+    def draft(app: LlmtuiApp) -> None:
+        app.chat.query_one("#composer").set_draft("再来一首，\x1b[31m要短。")
+
+    ready = after("f3", words="head of the answer", state=draft)
+    assert snap_compare(sight.app(theme=theme), terminal_size=(80, 24), run_before=ready)
+
+
 def test_trouble(snap_compare, sight: Sight, monkeypatch: pytest.MonkeyPatch):
     """A dead engine and a full disk at once, on a small screen."""
 

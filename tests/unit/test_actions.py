@@ -9,6 +9,7 @@ from llmtui.app.screens.chat import ChatScreen
 from llmtui.app.screens.model_picker import ModelPicker
 from llmtui.app.screens.profile_editor import ProfileEditor
 from llmtui.app.screens.profile_picker import ProfilePicker
+from llmtui.app.screens.prompt import PromptScreen
 from llmtui.errors import ConfigError
 
 FIXED = {
@@ -29,7 +30,7 @@ UNUSABLE = {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+[", "ctrl+left_square_bracket", 
 
 def test_ids_and_keys_are_unique_and_complete():
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
-    for scope in ("chat", "models", "profiles", "editor"):
+    for scope in ("chat", "models", "profiles", "editor", "prompt"):
         reached = [action.key for action in ACTIONS if action.scope in {scope, "app"}]
         assert len(set(reached)) == len(reached)
     assert all(action.label and action.help.endswith(".") and action.group in GROUPS for action in ACTIONS)
@@ -50,6 +51,7 @@ def test_every_action_has_the_method_that_runs_it(action):
         "messages": Browser,
         "profiles": ProfilePicker,
         "editor": ProfileEditor,
+        "prompt": PromptScreen,
     }[action.scope]
     name = action.id if action.scope == "messages" else f"action_{action.call.partition('(')[0]}"
     assert callable(getattr(owner, name, None))
@@ -105,7 +107,9 @@ def test_a_wrong_keymap_is_an_error_that_names_the_place(keymap, words):
 
 def test_bindings_of_the_two_scopes_are_the_registry():
     made = {
-        binding.id for scope in ("chat", "models", "profiles", "editor", "app") for binding in bindings(ACTIONS, scope)
+        binding.id
+        for scope in ("chat", "models", "profiles", "editor", "prompt", "app")
+        for binding in bindings(ACTIONS, scope)
     }
     assert made == {action.id for action in ACTIONS if action.scope != "messages"}
 

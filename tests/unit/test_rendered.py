@@ -68,8 +68,8 @@ def test_a_turn_ends_with_its_end_token_and_the_next_begins_with_its_header(fram
 
 def test_a_system_message_within_the_first_question():
     assert parts(shown(llama2)) == [
-        ("system", "<s>[INST] <<SYS>>\nBe short."),
-        ("user", "\n<</SYS>>\n\n你好 user"),
+        ("system", "<s>[INST] <<SYS>>\nBe short.\n"),
+        ("user", "<</SYS>>\n\n你好 user"),
         ("assistant", " [/INST]  Hi.  </s>"),
         ("user", "<s>[INST] x"),
         ("answer", " [/INST]"),
@@ -78,8 +78,8 @@ def test_a_system_message_within_the_first_question():
 
 def test_without_end_tokens_the_header_belongs_to_what_follows():
     assert parts(shown(plain, answer_start="Yes,"))[-2:] == [
-        ("user", "\n\n### Instruction:\nx"),
-        ("answer", "\n\n### Response:\nYes,"),
+        ("user", "### Instruction:\nx\n\n"),
+        ("answer", "### Response:\nYes,"),
     ]
 
 

@@ -4,10 +4,19 @@ from typing import Literal
 
 import msgspec
 
-Group = Literal["Chat", "Messages", "Model", "Model list", "Profile", "View", "Program"]
-Scope = Literal["chat", "messages", "models", "profiles", "editor", "app"]
+Group = Literal["Chat", "Messages", "Model", "Model list", "Profile", "View", "Prompt inspector", "Program"]
+Scope = Literal["chat", "messages", "models", "profiles", "editor", "prompt", "app"]
 
-GROUPS: tuple[Group, ...] = ("Chat", "Messages", "Model", "Model list", "Profile", "View", "Program")
+GROUPS: tuple[Group, ...] = (
+    "Chat",
+    "Messages",
+    "Model",
+    "Model list",
+    "Profile",
+    "View",
+    "Prompt inspector",
+    "Program",
+)
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,8 +29,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         help: one sentence, for palette and help screen.
         group: heading on the help screen.
         scope: where its method lives: the chat screen; the mark over its messages, whose keys are single letters
-            because nothing is typed there; the list of models; that of profiles; the editor of one; or the program,
-            where it works on every screen.
+            because nothing is typed there; the list of models; that of profiles; the editor of one; the prompt
+            inspector; or the program, where it works on every screen.
         footer: rank in the footer, the lowest first; None keeps it out.
         priority: runs before the focused widget sees the key.
         pin: number of the pinned model that it loads; None for all other actions.
@@ -68,4 +77,7 @@ _KEY_NAMES = {
     "down": "↓",
     "left": "←",
     "right": "→",
+    "slash": "/",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
 }

@@ -22,11 +22,14 @@ class ActionProvider(Provider):
 
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
         from llmtui.app.screens.model_picker import ModelPicker  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.app.screens.prompt import PromptScreen  # noqa: PLC0415 - as above
 
         app = cast("LlmtuiApp", self.app)
         scope: Scope | None = "chat" if self.screen is app.chat else None
         if isinstance(self.screen, ModelPicker):
             scope = "models"
+        elif isinstance(self.screen, PromptScreen):
+            scope = "prompt"
         for action in app.actions:
             if action.id == "command_palette" or action.scope not in {scope, "app"}:
                 continue

@@ -4,6 +4,7 @@ An action's `id` is the name of the method that runs it (`action_<id>`) and what
 """
 
 from llmtui.app.action import GROUPS, Action, Group, Scope
+from llmtui.app.registry_prompt import PROMPT_ACTIONS
 
 __all__ = ["ACTIONS", "GROUPS", "Action", "Group", "Scope"]
 
@@ -336,6 +337,14 @@ ACTIONS: tuple[Action, ...] = (
         group="View",
         footer=5,
     ),
+    Action(
+        id="inspect_prompt",
+        key="f3",
+        label="prompt",
+        help="Show what the model is sent, token by token: the next prompt, or a past turn's.",
+        group="View",
+        footer=4,
+    ),
     Action(id="scroll_up", key="pageup", label="up", help="Scroll the conversation up.", group="View"),
     Action(id="scroll_down", key="pagedown", label="down", help="Scroll the conversation down.", group="View"),
     Action(id="scroll_top", key="ctrl+home", label="top", help="Go to the start of the conversation.", group="View"),
@@ -346,6 +355,7 @@ ACTIONS: tuple[Action, ...] = (
         help="Go to the end of the conversation and follow it.",
         group="View",
     ),
+    *PROMPT_ACTIONS,
     Action(
         id="command_palette",
         key="ctrl+p",

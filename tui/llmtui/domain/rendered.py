@@ -216,8 +216,13 @@ def _turn_end(data: bytes, cut: int, begin: int, starts: Sequence[int], flags: b
         if flags[token] & ENDS:
             behind = starts[token + 1]
             rest = data[behind:begin].lstrip()
-            return begin - len(rest) if rest or begin == len(data) else cut
-    return cut
+            if rest or begin == len(data):
+                return begin - len(rest)
+            break
+    between = data[cut:begin]
+    rest = between.lstrip()
+    blank = between[: len(between) - len(rest)]
+    return begin - len(rest) if rest and b"\n" in blank else cut
 
 
 def _spans(text: str, contents: Sequence[str], frame: str | None) -> list[tuple[int, int, int]]:

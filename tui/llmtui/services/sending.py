@@ -1,18 +1,40 @@
 """A turn as engines take it, and the account of what it came from. Pure."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 import llmtui
 from llmtui.domain.defaults import Settled
+from llmtui.domain.events import Failed
 from llmtui.domain.fold import TurnFold
-from llmtui.domain.models import LoadedModel
-from llmtui.domain.profile import Mode
+from llmtui.domain.messages import Message
+from llmtui.domain.models import LoadedModel, ModelInfo
+from llmtui.domain.profile import Mode, Wanted
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.domain.transcript import Manifest
 from llmtui.engines.base import GenerateRequest
-from llmtui.services.prompting import Asked
+from llmtui.services.prompting import Asked, build
 
 NO_TEMPLATE = "none: the prompt was sent as it is"
+
+
+def asked_of(
+    wanted: Wanted,
+    messages: Sequence[Message],
+    system: str | None,
+    loaded: LoadedModel | None,
+    *,
+    answer_start: str = "",
+) -> Asked:
+    """A conversation as the user's settings put it; see `prompting.build`.
+
+    Raises:
+        UsageError: it cannot be put as the profile's mode wants it.
+    """
+    return build(
+        wanted.profile, messages, system=system, answer_start=answer_start, loaded=loaded, template=wanted.template
+    )
 
 
 def request_of(request_id: str, asked: Asked, sampling: Sampling) -> GenerateRequest:
@@ -26,6 +48,21 @@ def request_of(request_id: str, asked: Asked, sampling: Sampling) -> GenerateReq
         suffix=asked.suffix,
         sampling=msgspec.structs.replace(sampling, stop=stops),
         answer_start=asked.answer_start,
+    )
+
+
+def no_engine(info: ModelInfo | None, loaded: LoadedModel | None) -> Failed:
+    """The turn cannot be sent: no model was loaded, or its engine ended.
+
+    Args:
+        info: the model that was loaded last.
+        loaded: what its engine had granted.
+    """
+    return Failed(
+        kind="engine",
+        title="The model is not running" if info else "No model is loaded",
+        cause=f"{loaded.name if loaded else info.name} ended" if info else "",
+        remedy="Load it again and resend; your question is kept" if info else "Choose a model and resend",
     )
 
 

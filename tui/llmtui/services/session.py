@@ -10,7 +10,7 @@ import msgspec
 
 from llmtui.domain.defaults import Settled, settle
 from llmtui.domain.dialogue import greeting_of
-from llmtui.domain.events import Failed, TurnEvent
+from llmtui.domain.events import TurnEvent
 from llmtui.domain.messages import Message
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.profile import Profile, Wanted
@@ -32,7 +32,8 @@ from llmtui.services.conversation import (
 from llmtui.services.draft import DraftCounter
 from llmtui.services.host import ModelHost
 from llmtui.services.journal import Journal
-from llmtui.services.prompting import Asked, build, speaker_of
+from llmtui.services.prompting import Asked, speaker_of
+from llmtui.services.sending import asked_of, no_engine
 from llmtui.services.thread import Thread, file_name
 from llmtui.services.turn_runner import TurnRunner, TurnSetting
 from llmtui.store.machine import read_machine
@@ -276,7 +277,7 @@ class ChatSession:
             info=self._host.info if self._host.engine else self._host.wanted,
             engine=self._host.engine,
             can_count=self._running is None,
-            system=self.system or self._settled(self._host.loaded).system,
+            system=self.system or self.settled(self._host.loaded).system,
             messages=self.thread.kept,
             used=self._used_tokens(),
         )
@@ -331,7 +332,7 @@ class ChatSession:
             # Taken now: a load may have ended while the disk was waited for.
             engine, loaded = self._host.engine, self._host.loaded
             if engine is None or loaded is None or not engine.alive:
-                turn.add(self._no_engine(loaded))
+                turn.add(no_engine(self._host.info, loaded))
             else:
                 self._answering = engine
                 async with self._host.answering(), contextlib.aclosing(self._run(turn, engine, loaded)) as events:
@@ -348,16 +349,10 @@ class ChatSession:
             yield turn.last_event
 
     async def _run(self, turn: RunningTurn, engine: Engine, loaded: LoadedModel) -> AsyncGenerator[TurnEvent]:
-        settled = self._settled(loaded)
+        settled = self.settled(loaded)
         try:
-            asked = build(
-                self.wanted.profile,
-                self.messages,
-                system=self.system or settled.system,
-                answer_start=turn.answer_start,
-                loaded=loaded,
-                template=self.wanted.template,
-            )
+            system = self.system or settled.system
+            asked = asked_of(self.wanted, self.messages, system, loaded, answer_start=turn.answer_start)
         except LlmtuiError as error:
             turn.add(failure_of(error))
             return
@@ -382,7 +377,7 @@ class ChatSession:
         )
         return TurnRunner(turn, setting, self._journal, keep=self.thread.keep, note=self._note)
 
-    def _settled(self, loaded: LoadedModel | None) -> Settled:
+    def settled(self, loaded: LoadedModel | None) -> Settled:
         """The settings of a turn with the present model."""
         listed = self._host.info.defaults if self._host.info else None
         origin = self.wanted.system_origin if self.system == self.wanted.system else "chat"
@@ -401,12 +396,3 @@ class ChatSession:
         last = self.messages[-1].id if self.messages else None
         turn = next((turn for turn in reversed(self._turns) if turn.message.id == last), None)
         return turn.metrics.context_used if turn else None
-
-    def _no_engine(self, loaded: LoadedModel | None) -> Failed:
-        crashed = self._host.info is not None
-        return Failed(
-            kind="engine",
-            title="The model is not running" if crashed else "No model is loaded",
-            cause=f"{loaded.name if loaded else self._host.info.name} ended" if self._host.info else "",
-            remedy="Load it again and resend; your question is kept" if crashed else "Choose a model and resend",
-        )

@@ -19,7 +19,7 @@ from llmtui.app.widgets.table import Column, Layout, Row, heading, lay_out
 from llmtui.domain.text import UNSAFE_RANGES
 
 Choice = TypeVar("Choice")
-_PRINTABLE = rf"[^\t\n{UNSAFE_RANGES}]*"
+PRINTABLE = rf"[^\t\n{UNSAFE_RANGES}]*"
 """What the filter takes: a paste may hold anything, and an input line writes it to the terminal as it is."""
 
 
@@ -72,7 +72,7 @@ class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
         """Filter, headings and list with what stands beside them, remark."""
         with Vertical(id="box") as box:
             box.border_title = Content(self._title)
-            filter_input = Input(placeholder=self._placeholder, id="filter", compact=True, restrict=_PRINTABLE)
+            filter_input = Input(placeholder=self._placeholder, id="filter", compact=True, restrict=PRINTABLE)
             filter_input.cursor_blink = False
             yield filter_input
             with Container(id="body"):
