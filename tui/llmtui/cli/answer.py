@@ -30,6 +30,7 @@ def answer(
     sampling: dict[str, Any],
     stats: bool,
     as_json: bool,
+    dry_run: bool = False,
 ) -> int:
     """Ask, stream the answer, and return the exit code.
 
@@ -46,6 +47,7 @@ def answer(
         sampling: fields of `Sampling` over those of the profile and the configuration.
         stats: print the metrics to standard error.
         as_json: print one JSON object instead of the answer.
+        dry_run: print what would be sent, and ask nothing.
     """
     services = prepare(context=context, threads=threads, profile=profile)
     chosen_template = None if raw else services.template
@@ -63,6 +65,10 @@ def answer(
         services.config, services.own, services.profile, flags=sampling, system=system, template=chosen_template
     )
     asked = prompt if raw else _conversation(asking.system, prompt)
+    if dry_run:
+        from llmtui.cli.dry_run import show  # noqa: PLC0415 - needed for this option only
+
+        return show(services, model, asked, asking, as_json=as_json)
     report = asyncio.run(_stream(services, model, asked, asking, as_json=as_json))
     settings = asking.sampling
     if report.finish_reason == "length" and (settings.json_schema is not None or settings.grammar is not None):

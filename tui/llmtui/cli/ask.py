@@ -21,6 +21,7 @@ Examples:
   git diff | llmtui ask "Write a commit message for this change"
   llmtui ask -m base.gguf --template vicuna "Name three rivers."
   llmtui ask --raw --max-tokens 40 "def fibonacci(n):"
+  llmtui ask --dry-run -m models/qwen2.gguf -s "Be short." "你好"
   llmtui ask --json - < question.txt | jq .metrics.decode_tps
 
 The prompt is PROMPT; with `-`, or without PROMPT, standard input; with PROMPT and a pipe or file on standard input,
@@ -67,6 +68,7 @@ class _Number(click.FloatRange):
 @click.option(
     "--lora", "adapters", multiple=True, metavar="FILE[:SCALE]", help="Attach a LoRA adapter; may be repeated."
 )
+@click.option("--dry-run", is_flag=True, help="Print the prompt as the model would get it; --json adds every token.")
 @click.option("--stats", is_flag=True, help="Print the turn's metrics to standard error.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object with answer, metrics and manifest.")
 @click.pass_context
@@ -86,6 +88,7 @@ def command(
     threads: int | None,
     adapters: tuple[str, ...],
     stats: bool,
+    dry_run: bool,
     as_json: bool,
     **sampling: Any,
 ) -> int:
@@ -121,4 +124,5 @@ def command(
         sampling=given,
         stats=stats,
         as_json=as_json,
+        dry_run=dry_run,
     )

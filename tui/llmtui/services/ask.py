@@ -17,12 +17,14 @@ from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, TurnMetrics
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.profile import Mode, Wanted
+from llmtui.domain.rendered import Rendered
 from llmtui.domain.templates import template_warning
 from llmtui.domain.text import visible_line
 from llmtui.domain.transcript import Manifest
 from llmtui.engines.base import Engine, error_of, failure_of
 from llmtui.errors import EngineError, LlmtuiError, ModelError
 from llmtui.services.conversation import as_messages
+from llmtui.services.inspection import explain
 from llmtui.services.prompting import PERSONA_MODES, Asked, build
 from llmtui.services.sending import manifest_of, request_of
 from llmtui.services.streams import turn_events
@@ -107,6 +109,36 @@ async def ask(
         turn = _Turn(engine, loaded, asked, "text" if raw else wanted.profile.mode, settled)
         await turn.run(on_text, on_progress, stop)
         return await turn.report(services)
+    finally:
+        await services.host.close()
+
+
+async def render(
+    services: Services,
+    model: str | None,
+    prompt: tuple[ChatMessage, ...] | str,
+    wanted: Wanted,
+    *,
+    on_progress: Callable[[str], None],
+) -> Rendered:
+    """What `ask` would send, token by token; nothing is generated.
+
+    Args:
+        services: the parts of the program.
+        model: see `ask`.
+        prompt: see `ask`.
+        wanted: see `ask`.
+        on_progress: given a line, safe to show, on how far the load is.
+
+    Raises:
+        LlmtuiError: the model cannot be loaded, its engine does not show prompts, or the prompt cannot be rendered.
+    """
+    try:
+        info = services.catalogue.resolve(model)
+        engine, loaded = await _load(services, info, on_progress)
+        settled = settle(wanted, loaded.defaults or info.defaults)
+        asked = _asked(prompt, wanted, settled.system, loaded)
+        return await explain(engine, request_of("dry-run", asked, settled.sampling))
     finally:
         await services.host.close()
 
