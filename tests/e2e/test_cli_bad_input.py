@@ -219,3 +219,16 @@ def test_a_closed_standard_output_is_told(user: dict[str, str]) -> None:
     )
     assert done.returncode == 1
     assert b"Standard output is closed" in done.stderr
+
+
+def test_a_working_folder_that_is_gone_is_no_defect(user: dict[str, str], tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'cd "$1" && rmdir "$1" && "$0" -m llmtui models rm models/x.gguf', sys.executable, str(gone)],
+        capture_output=True,
+        check=False,
+        timeout=120,
+        env=environment(user),
+    )
+    assert "The working folder is gone" in error_of(done, 1)

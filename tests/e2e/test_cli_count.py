@@ -31,3 +31,9 @@ def test_an_estimate_is_marked_and_has_no_ids(user: dict[str, str], tmp_path: Pa
     refused = llmtui(user, "models", "count", str(path), "hello world!", "--ids")
     assert refused.returncode == 3
     assert "--ids" in refused.stderr.decode()
+
+
+def test_without_a_text_it_says_how_to_give_one(user: dict[str, str]) -> None:
+    done = llmtui(user, "models", "count", "demo", stdin=b"")
+    assert done.returncode == 2
+    assert "llmtui models count MODEL" in done.stderr.decode()

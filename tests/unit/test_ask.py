@@ -1,13 +1,14 @@
 """One question through the engine and the fold, without a worker."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from llmtui.domain.events import Failed, Finished, TurnEvent
+from llmtui.domain.events import Delta, Failed, Finished, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS
 from llmtui.domain.models import LoadedModel, ModelInfo
@@ -139,6 +140,23 @@ async def test_a_stop_that_the_engine_does_not_know_yet_counts(tmp_path: Path) -
     report = await opened.ask()
     assert report.finish_reason == "cancelled"
     assert len(report.content) < 200
+    assert not opened.engine.alive
+
+
+async def test_an_engine_that_does_not_hear_the_stop_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Opened(tmp_path, LONG)
+
+    async def deep_in_a_computation(_request: GenerateRequest) -> AsyncIterator[TurnEvent]:
+        yield Delta("so far", (time.perf_counter_ns(),))
+        opened.stop.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("llmtui.services.ask.GRACE_S", 0.01)
+    opened.engine.generate = deep_in_a_computation  # type: ignore[method-assign]
+    report = await opened.ask()
+    assert (report.finish_reason, report.content, report.error) == ("cancelled", "so far", None)
     assert not opened.engine.alive
 
 

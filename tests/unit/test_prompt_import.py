@@ -222,6 +222,8 @@ def test_lines_tables_and_objects(folders: Folders, tmp_path: Path) -> None:
         ("x.jsonl", b"", "the file is empty"),
         ("x.txt", b"ok\ncaf\xe9\n", "line 2: not UTF-8 text"),
         ("x.csv", b"prompt\na\ncaf\xe9\n", "line 3: not UTF-8 text"),
+        ("x.jsonl", b'{"prompt": "a"}\n{"prompt": "caf\xe9"}\n', "line 2: not UTF-8 text"),
+        ("x.jsonl", b'[\n{"prompt": "caf\xe9"}]', "line 2: not UTF-8 text"),
         ("x.csv", b"question,A,B,answer\nq,1,2,E\n", "line 2: the answer is 'E'"),
         ("x.yaml", b"prompts: [\n", "not valid YAML"),
         ("x.yaml", b"a: 1\n", "neither a prompt set nor"),

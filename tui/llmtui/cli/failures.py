@@ -3,12 +3,13 @@
 import os
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
 from llmtui.cli import output
 from llmtui.domain.text import visible_line
-from llmtui.errors import LlmtuiError
+from llmtui.errors import LlmtuiError, StoreError
 
 INTERRUPTED = 130
 DEFECT = 3
@@ -20,6 +21,8 @@ def exit_code_of(error: BaseException) -> int:
 
     A reader that went away (`| head -1`) has what it wanted: that is no error, and nothing is said.
     """
+    if isinstance(error, FileNotFoundError) and _folder_is_gone():
+        error = StoreError("The working folder is gone", remedy="Change to a folder that exists")
     match error:
         case output.ReaderGoneError():
             return 0
@@ -37,6 +40,15 @@ def exit_code_of(error: BaseException) -> int:
         case _:
             _tell_defect(error)
             return DEFECT
+
+
+def _folder_is_gone() -> bool:
+    """Whether the working folder was removed, so that no path can be completed by it."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def tell(error: LlmtuiError) -> None:

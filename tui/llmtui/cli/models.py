@@ -251,7 +251,8 @@ def _paragraph(text: str) -> list[str]:
 
 
 def _pairs(facts: "Sequence[tuple[str, Any]]") -> list[str]:
-    return aligned([(name, _short(value)) for name, value in facts if value is not None])
+    told = [(name, value) for name, value in facts if value is not None]
+    return aligned([(name, output.safe_line(value) if name == "file" else _short(value)) for name, value in told])
 
 
 def _indented(facts: Any) -> list[str]:

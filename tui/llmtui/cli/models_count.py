@@ -35,7 +35,7 @@ WORDS: "dict[TokenSource, str]" = {
 @click.pass_context
 def count(ctx: click.Context, model: str, text: str | None, *, ids: bool, as_json: bool) -> None:
     """Count the tokens of a text; with `-`, or without TEXT, of standard input."""
-    text = read_prompt(text)
+    text = read_prompt(text, usage='llmtui models count MODEL "your text"')
     import asyncio  # noqa: PLC0415 - `--help` loads no service
 
     from llmtui.errors import ModelError  # noqa: PLC0415

@@ -14,12 +14,12 @@ LIMIT = 64 << 20
 _PATIENCE_S = 2.0
 
 
-def read_prompt(argument: str | None, *, raw: bool = False) -> str:
+def read_prompt(argument: str | None, *, raw: bool = False, usage: str = 'llmtui ask "your question"') -> str:
     """The prompt in full.
 
     `-` and a missing argument read standard input. An argument beside a pipe or file on standard input is followed by
     that text after a blank line; other kinds of standard input (a terminal, /dev/null) are left alone then. A `raw`
-    prompt is taken to the letter: the text follows at once, and line ends stay.
+    prompt is taken to the letter: the text follows at once, and line ends stay. `usage` is how to write it.
 
     Raises:
         UsageError: it is empty, not UTF-8, or longer than any model reads.
@@ -37,7 +37,7 @@ def read_prompt(argument: str | None, *, raw: bool = False) -> str:
         raise UsageError(
             "There is no prompt",
             cause="The argument or standard input is empty",
-            remedy='Write `llmtui ask "your question"`, or pipe a text in',
+            remedy=f"Write `{usage}`, or pipe a text in",
         )
     return prompt
 

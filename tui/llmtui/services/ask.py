@@ -11,7 +11,16 @@ import msgspec
 
 from llmtui.domain.defaults import Settled, settle
 from llmtui.domain.dialogue import greeting_of
-from llmtui.domain.events import Delta, Failed, FinishReason, LoadProgress, PrefillProgress, ReasoningDelta
+from llmtui.domain.events import (
+    Delta,
+    Failed,
+    Finished,
+    FinishReason,
+    LoadProgress,
+    PrefillProgress,
+    ReasoningDelta,
+    Timings,
+)
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import METRIC_KEYS, GpuReading, HostReading, TurnMetrics
@@ -31,6 +40,8 @@ from llmtui.services.streams import turn_events
 from llmtui.services.wiring import Services
 
 CHOOSE = "Choose a template: --template NAME, see `llmtui templates list`"
+GRACE_S = 5.0
+"""Seconds that an engine has to end a turn that was stopped; an engine deep in a computation cannot hear us."""
 AGAIN = "Ask again, or run `llmtui doctor`"
 
 
@@ -160,12 +171,16 @@ class _Turn:
     async def run(
         self, on_text: Callable[[str], None], on_progress: Callable[[str], None], stop: asyncio.Event
     ) -> None:
-        """Fold the turn's events until it ends; a stop lets the engine end it, so that its account is complete."""
+        """Fold the turn's events until it ends; a stop lets the engine end it, so that its account is complete.
+
+        An engine that does not end it in `GRACE_S` is not waited for: what has come counts.
+        """
         self._gpu_before = (await asyncio.to_thread(_look_at_host, self._loaded.pid)).gpu
         self._fold = TurnFold(time.perf_counter_ns())
-        stopper = asyncio.create_task(self._cancel_on(stop))
+        limit = asyncio.timeout(None)
+        stopper = asyncio.create_task(self._cancel_on(stop, limit))
         try:
-            async with contextlib.aclosing(turn_events(self._engine, self._request, remedy=AGAIN)) as events:
+            async with limit, contextlib.aclosing(turn_events(self._engine, self._request, remedy=AGAIN)) as events:
                 async for event in events:
                     self._fold.add(event)
                     if stop.is_set():  # again: the engine may not have known the turn yet when the stop came
@@ -177,6 +192,10 @@ class _Turn:
                             on_progress("the model is thinking")
                         case PrefillProgress() if event.total > event.done:
                             on_progress(f"reading the prompt: {event.done:,} of {event.total:,} tokens")
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            self._fold.add(Finished(reason="cancelled", timings=Timings(), t_ns=time.perf_counter_ns()))
         finally:
             stopper.cancel()
         if self._fold.failure is not None:
@@ -190,8 +209,9 @@ class _Turn:
         self._begun = bool(text)
         return text
 
-    async def _cancel_on(self, stop: asyncio.Event) -> None:
+    async def _cancel_on(self, stop: asyncio.Event, limit: asyncio.Timeout) -> None:
         await stop.wait()
+        limit.reschedule(asyncio.get_running_loop().time() + GRACE_S)
         await self._engine.cancel(self._request.id)
 
     def _warnings(self) -> tuple[str, ...]:

@@ -100,6 +100,8 @@ def _text(path: Path) -> io.TextIOWrapper:
 def _array(path: Path, data: bytes) -> Iterator[Row]:
     try:
         values = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise wrong(path, None, f"not valid JSON: {error}") from error
     for number, value in enumerate(values, start=1):
@@ -113,6 +115,8 @@ def _array(path: Path, data: bytes) -> Iterator[Row]:
 def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(line)
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise wrong(path, number, f"not valid JSON: {error}") from error
     if not isinstance(value, dict):
