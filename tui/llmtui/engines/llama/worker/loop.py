@@ -2,6 +2,7 @@
 
 import queue
 import time
+from array import array  # noqa: TC003 - small, and loaded anyway
 from collections import deque
 
 import msgspec
@@ -17,7 +18,8 @@ from llmtui.engines.llama.worker.loading import OpenModel
 from llmtui.engines.llama.worker.outbox import Outbox
 from llmtui.engines.llama.worker.passages import Passages
 from llmtui.engines.llama.worker.sampler import Sampler
-from llmtui.engines.llama.worker.shelf import Shelf
+from llmtui.engines.llama.worker.sequences import common_prefix
+from llmtui.engines.llama.worker.shelf import WORTH_TOKENS, Shelf
 from llmtui.engines.llama.worker.slots import Job, Prepared, Slot
 from llmtui.engines.llama.worker.tickets import Tickets
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
@@ -109,7 +111,8 @@ class Loop:
                     self._change(item)
                 continue
             slot = self._slots[item.request.slot]
-            if item.ticket.cancelled or (slot.job is None and not held_up):
+            free = slot.job is None and not held_up
+            if item.ticket.cancelled or (free and not self._is_being_read(item.prompt, slot)):
                 self._waiting.remove(item)
                 self._start(slot, item)
 
@@ -139,10 +142,34 @@ class Loop:
         if prepared.ticket.cancelled:
             self._end(Job(prepared, sampler, 0, None), slot, "cancelled")
             return
+        self._borrow(slot, prepared.prompt)
         cached, miss = slot.reuse(prepared.prompt)
         slot.job = Job(prepared, sampler, cached, miss)
         slot.job.adapters = self._adapters.attached
         self._report_progress(slot.job, time.perf_counter_ns())
+
+    def _is_being_read(self, prompt: "array[int]", slot: Slot) -> bool:
+        """Whether another slot is about to have evaluated more of a prompt's beginning than any holds now.
+
+        Then waiting for it is quicker than evaluating the same once more.
+        """
+        if len(self._slots) == 1:
+            return False
+        coming = [
+            min(common_prefix(other.job.prompt, prompt), len(prompt) - 1)
+            for other in self._slots
+            if other is not slot and other.job is not None and other.job.in_prefill
+        ]
+        if not coming or not self._model.trimmable or self._model.window:
+            return False
+        return max(coming) - max(other.lendable(prompt) for other in self._slots) >= WORTH_TOKENS
+
+    def _borrow(self, slot: Slot, prompt: "array[int]") -> None:
+        """Take from the slot that shares most with a prompt, when that is more than the own one does."""
+        lender = max(self._slots, key=lambda other: other.lendable(prompt))
+        count = lender.lendable(prompt)
+        if lender is not slot and count - slot.lendable(prompt) >= WORTH_TOKENS:
+            slot.borrow(lender, count)
 
     def _drop_cancelled(self) -> None:
         for slot in self._slots:

@@ -160,6 +160,19 @@ class Slot:
         self.job: Job | None = None
         self._model = model
 
+    def lendable(self, prompt: "array[int]") -> int:
+        """Leading tokens of a prompt that other sequences can take from this one."""
+        if not self._model.trimmable or self._model.window:
+            return 0
+        return min(common_prefix(self.tokens, prompt), len(prompt) - 1)
+
+    def borrow(self, lender: "Slot", count: int) -> None:
+        """Begin with another sequence's first tokens: the cache notes that they are of both, and copies nothing."""
+        self._shelf.put(self.index, self.tokens)
+        self.keep_nothing()
+        llama.llama_memory_seq_cp(self._model.memory, lender.index, self.index, 0, count)
+        self.tokens = lender.tokens[:count]
+
     def reuse(self, prompt: "array[int]") -> tuple[int, int | None]:
         """Keep what the cache shares with a prompt, or fetch a saved sequence that shares more; cut off the rest.
 
