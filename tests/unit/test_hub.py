@@ -158,3 +158,6 @@ def test_the_endpoint_is_the_nearest_that_was_named():
     for wrong in ("hf.co", "ftp://x", "http://", "http://x:y", "https://x?y"):
         with pytest.raises(UsageError):
             endpoint_of(wrong, Config(), {})
+    with pytest.raises(UsageError) as told:
+        endpoint_of("https://me:hunter2@mirror.example", Config(), {})
+    assert "hunter2" not in str(told.value)

@@ -58,7 +58,7 @@ class ChatController:
         self._notices = Notices(view, self._error_hint)
         self._turns = Turns(services.host, view, self._notices, ended=self._turn_ended)
         self._conversation = Conversation(services, view, self._notices, self._actions)
-        self._loader = Loader(services, changed=self._load_changed, failed=self._load_failed)
+        self._loader = Loader(services, changed=view.state_changed, failed=self._load_failed)
 
     # What the screen asks
 
@@ -239,9 +239,6 @@ class ChatController:
             return
         await self._stop_turn()
         self._model_came(ready=await self._loader.reload())
-
-    def _load_changed(self) -> None:
-        self._view.state_changed()
 
     def _load_failed(self, error: LlmtuiError) -> None:
         if not self.running:

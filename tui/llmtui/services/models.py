@@ -288,7 +288,10 @@ def _unknown(spec: str, known: list[str], searched: list[Place]) -> UsageError:
     near = list(dict.fromkeys(near))[:8]
     if spec.startswith(OLLAMA):
         stores = " or ".join(str(place.path) for place in searched) or "no place: the configuration leaves Ollama out"
-        remedy = f"Choose one from `llmtui models`; Ollama's store was looked for in {stores}"
+        remedy = (
+            f"Choose one from `llmtui models`, or start Ollama: no server of it answers; "
+            f"its store was looked for in {stores}"
+        )
     else:
         own = " or ".join(str(place.path) for place in searched if place.source == "folder")
         remedy = f"Choose one from `llmtui models`, give a path, or put a .gguf file into {own}"

@@ -74,6 +74,12 @@ def endpoint_of(given: str | None, config: Config, environ: Mapping[str, str] | 
         _ = address.port
     except ValueError:
         valid = False
+    if valid and (address.username or address.password):
+        raise UsageError(
+            "The hub's address holds a name or password",
+            cause=f"It is the one of {address.hostname}",
+            remedy="Take it out; a token for gated repositories is taken from HF_TOKEN",
+        )
     if not valid:
         raise UsageError(
             f"{visible_line(chosen)!r} is no hub's address",
