@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from llmtui.services.thread import Thread
 
 
+_NOT_OF_NOTES = frozenset({"version_before", "version_after", "message_again", "message_continue", "message_branch"})
+
+
 class Browser:
     """The mark over the messages, and what its keys do. Each action's id is the name of the method that runs it.
 
@@ -43,7 +46,8 @@ class Browser:
     def edited(self) -> Message | None:
         """The message whose text is being changed in the input line."""
         thread = self._thread
-        return thread.tree.get(self._edited) if thread is not None and self._edited is not None else None
+        shown = thread.shown if thread is not None else ()
+        return next((message for message in shown if message.id == self._edited), None)
 
     def begin(self) -> None:
         """Mark the last message; the one before when one is marked already."""
@@ -84,9 +88,12 @@ class Browser:
         if action_id != "message_remove":
             self._doomed = None
         thread = self._thread
-        message = next((m for m in thread.messages if m.id == self._marked), None) if thread else None
+        message = next((m for m in thread.shown if m.id == self._marked), None) if thread else None
         if message is None:
             self.end()
+            return
+        if message.role == "system" and action_id in _NOT_OF_NOTES:
+            self._view.say("A note can be edited or removed; choose a message for that")
             return
         try:
             getattr(self, action_id)(message)
@@ -176,7 +183,7 @@ class Browser:
         if self._doomed != message.id:
             self._doomed = message.id
             ids = [each.id for each in thread.messages]
-            after = len(ids) - 1 - ids.index(message.id)
+            after = len(ids) - 1 - ids.index(message.id) if message.id in ids else 0
             what = "this message" if not after else f"this message and the {after:,} that follow"
             self._view.say(f"Press the key again to remove {what}")
             return
@@ -213,7 +220,7 @@ class Browser:
         return self._needed()
 
     def _step(self, message: Message, by: int) -> None:
-        ids = [each.id for each in self._needed().messages]
+        ids = [each.id for each in self._needed().shown]
         at = ids.index(message.id) + by
         if at >= len(ids):
             self.end()

@@ -142,7 +142,7 @@ class Conversation:
         if session is None or not session.messages:
             self._view.show_entries([build.welcome(model, self._actions)])
         else:
-            self._view.show_entries(build.conversation(session.messages, session.turns, session.thread.tree))
+            self._view.show_entries(build.conversation(session.thread.shown, session.turns, session.thread.tree))
 
     def add_question(self, text: str) -> None:
         """Show a question that is being sent, or that waits for the model."""

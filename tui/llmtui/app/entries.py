@@ -75,7 +75,7 @@ def conversation(
     """A whole chat, oldest first; an answer that ended in an error is followed by what went wrong.
 
     Args:
-        messages: of the conversation.
+        messages: of the conversation; one of the role `system` is the note that is sent in place of those before it.
         turns: those of its answers, and those that were stopped before any text came.
         tree: tells which of how many versions a message is.
         asked: the last message is being answered (again): how it fared before is not said.
@@ -84,6 +84,7 @@ def conversation(
     entries: list[Entry] = []
     for at, message in enumerate(messages):
         if message.role == "system":
+            entries.append(note_on_the_past(message))
             continue
         if message.role == "user" or message.content or not message.error:
             entries.append(message_entry(message, by_id.get(message.id), tree))
@@ -102,6 +103,12 @@ def stopped_early(message: Message, turns: "Sequence[Turn]") -> list[Entry]:
     if message.role != "user" or tried is None or tried.content or tried.finish_reason != "cancelled":
         return []
     return [notice_entry(f"{message.id}-stopped", "stopped before the answer began", "")]
+
+
+def note_on_the_past(note: Message) -> Entry:
+    """The note that stands for the messages above it."""
+    by = "edited by you" if note.edited_from else f"by {fmt.name(note.model)}" if note.model else "by the model"
+    return notice_entry(note.id, f"Note · sent instead of what is above · {by}", note.content)
 
 
 def error_entry(entry_id: str, error: LlmtuiError | Failed, *, hint: str = "") -> Entry:

@@ -88,12 +88,13 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
 
     Attributes:
         kind: `truncated`: the engine read less than it was sent; `options`: it does not do as it was asked;
-            `template`: the conversation does not go into its template as it is, or the template is a guess.
+            `template`: the conversation does not go into its template as it is, or the template is a guess; `dropped`:
+            older messages were not sent, because the conversation does not fit.
         text: one or two sentences without a full stop at the end, safe to show.
         remedy: what the user can do.
     """
 
-    kind: Literal["truncated", "options", "template"]
+    kind: Literal["truncated", "options", "template", "dropped"]
     text: str
     remedy: str
 

@@ -1,5 +1,6 @@
 """Messages of a conversation. Identity (`id`, `parent_id`) belongs to storage; engines see role and content only."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -44,3 +45,31 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     reasoning: str | None = None
     speaker: str | None = None
     notices: tuple[str, ...] = ()
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A summary that is sent in place of the oldest messages of a conversation.
+
+    Of notes that cover the same messages the last one counts; one without text takes those before it back.
+
+    Attributes:
+        covers: ids of the messages, oldest first.
+        text: in the model's words or the user's.
+        model: the name of the model that wrote it; None for the user's.
+        edited_from: the note that the user changed into this one.
+    """
+
+    covers: tuple[str, ...]
+    text: str
+    id: str = ""
+    created_at: str = ""
+    model: str | None = None
+    edited_from: str | None = None
+
+
+def note_of(notes: Sequence[Note], messages: Sequence[Message]) -> Note | None:
+    """The note that stands for the most of a conversation's beginning; None when there is none."""
+    last = {note.covers: note for note in notes}
+    ids = tuple(message.id for message in messages)
+    fitting = [note for covers, note in last.items() if note.text.strip() and ids[: len(covers)] == covers]
+    return max(fitting, key=lambda note: len(note.covers), default=None)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from llmtui.domain.limits import MAX_INT
 from llmtui.domain.settings import Runtime, Sampling
 from llmtui.domain.templates import NamedTemplate
 
@@ -60,6 +61,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         runtime: fields of `Runtime`; only those that are set. They count from the next load.
         overflow: what happens when the conversation does not fit: `stop` refuses and says the numbers, `slide` leaves
             out the oldest turns, `compact` has the model put them into a note.
+        reserve: tokens of the context that are then kept for the answer; None keeps an eighth of it, at most 512.
     """
 
     name: Name = "default"
@@ -74,6 +76,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     reasoning: Reasoning | None = None
     runtime: dict[str, Any] = {}
     overflow: Overflow = "stop"
+    reserve: Annotated[int, Meta(ge=1, le=MAX_INT)] | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that `Sampling` or `Runtime` would refuse."""

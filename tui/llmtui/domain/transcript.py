@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from llmtui.domain.events import FinishReason
-from llmtui.domain.messages import Message
+from llmtui.domain.messages import Message, Note
 from llmtui.domain.metrics import TurnMetrics
 from llmtui.domain.models import AttachedAdapter
 from llmtui.domain.settings import Runtime, Sampling
@@ -118,6 +118,12 @@ class HeadRecord(msgspec.Struct, frozen=True, kw_only=True, tag="head", tag_fiel
     message_id: str
 
 
+class NoteRecord(msgspec.Struct, frozen=True, kw_only=True, tag="note", tag_field="record"):
+    """A summary that is sent in place of older messages."""
+
+    note: Note
+
+
 class RemoveRecord(msgspec.Struct, frozen=True, kw_only=True, tag="remove", tag_field="record"):
     """The user took a message, and what followed it, out of the conversation."""
 
@@ -135,7 +141,7 @@ class EndRecord(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field=
     reason: Literal["finished", "interrupted"] | None = None
 
 
-Record = ChatRecord | MessageRecord | PartialRecord | TurnRecord | HeadRecord | RemoveRecord | EndRecord
+Record = ChatRecord | MessageRecord | PartialRecord | TurnRecord | HeadRecord | NoteRecord | RemoveRecord | EndRecord
 
 
 class ChatSummary(msgspec.Struct, frozen=True, kw_only=True):

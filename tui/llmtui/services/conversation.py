@@ -12,10 +12,13 @@ from llmtui.domain.events import Failed, Finished, Generated, PrefillProgress, T
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage, Message
 from llmtui.domain.metrics import TurnMetrics
+from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.transcript import Manifest
 from llmtui.domain.vocabulary import TokenSource
 
-TurnState = Literal["sending", "prefill", "decode", "stopping"]
+TurnState = Literal["sending", "compacting", "prefill", "decode", "stopping"]
+NOTE_REQUEST = "-note"
+"""Behind a turn's id: the engine's request for a note on older messages."""
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +108,33 @@ class RunningTurn:
             self.state = "prefill"
         elif isinstance(event, Generated):
             self.state = "decode"
+
+
+def no_engine(info: ModelInfo | None, loaded: LoadedModel | None) -> Failed:
+    """There is no model that could answer: none was chosen, or its engine has ended."""
+    crashed = info is not None
+    return Failed(
+        kind="engine",
+        title="The model is not running" if crashed else "No model is loaded",
+        cause=f"{loaded.name if loaded else info.name} ended" if info else "",
+        remedy="Load it again and resend; your question is kept" if crashed else "Choose a model and resend",
+    )
+
+
+def unanswered(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """A conversation whose last question has no answer, ended by that question; empty when it has one."""
+    if messages and messages[-1].role == "assistant" and messages[-1].finish_reason == "error":
+        messages = messages[:-1]
+    return messages if messages and messages[-1].role == "user" else ()
+
+
+def used_tokens(messages: Sequence[Message], turns: Sequence[Turn], running: RunningTurn | None) -> int | None:
+    """Tokens of a conversation as last reported."""
+    if running is not None:
+        return running.fold.live().context_used
+    last = messages[-1].id if messages else None
+    turn = next((turn for turn in reversed(turns) if turn.message.id == last), None)
+    return turn.metrics.context_used if turn else None
 
 
 def is_refused(fold: TurnFold) -> bool:

@@ -3,12 +3,14 @@
 import contextlib
 from collections.abc import Sequence
 
-from llmtui.domain.messages import ChatMessage, Message
+from llmtui.domain.messages import Message, Note
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import Engine
 from llmtui.errors import LlmtuiError
 from llmtui.services.conversation import DraftCount, prompt_of
+from llmtui.services.planning import Terms
+from llmtui.services.prompting import Asked
 from llmtui.services.tokens.counting import Encodings, encoded
 
 WAIT_S = 0.5
@@ -21,7 +23,7 @@ class DraftCounter:
     def __init__(self, encodings: Encodings) -> None:
         self._encodings = encodings
         self._engine: Engine | None = None
-        self._prompt: tuple[ChatMessage, ...] = ()
+        self._asked = Asked()
         self._base = 0
 
     async def count(
@@ -31,8 +33,9 @@ class DraftCounter:
         info: ModelInfo | None,
         engine: Engine | None,
         can_count: bool,
-        system: str | None,
+        terms: Terms,
         messages: Sequence[Message],
+        note: Note | None,
         used: int | None,
     ) -> DraftCount:
         """Count a draft.
@@ -42,18 +45,19 @@ class DraftCounter:
             info: the model that is used, or is being loaded.
             engine: of the loaded model.
             can_count: False while it is busy with an answer; the model's vocabulary counts then.
-            system: the system message.
+            terms: how the conversation is put.
             messages: the conversation before the draft.
+            note: sent in place of the oldest of them.
             used: tokens of the conversation as last reported, for an estimate.
         """
         text = well_formed(text)
-        prompt = prompt_of(system, messages)
         if can_count and engine is not None and engine.alive:
             with contextlib.suppress(LlmtuiError):
-                return await self._counted(engine, text, system, messages, prompt)
+                return await self._counted(engine, text, terms, messages, note)
         encoding = await self._encodings.of(info, engine, wait_s=WAIT_S) if info is not None else None
         draft = await encoded(encoding, text)
         if used is None:
+            prompt = prompt_of(terms.system, messages)
             used = (await encoded(encoding, "\n".join(message.content for message in prompt))).tokens
         return DraftCount(
             draft_tokens=draft.tokens,
@@ -66,24 +70,28 @@ class DraftCounter:
         self,
         engine: Engine,
         text: str,
-        system: str | None,
+        terms: Terms,
         messages: Sequence[Message],
-        prompt: tuple[ChatMessage, ...],
+        note: Note | None,
     ) -> DraftCount:
-        base = await self._count_base(engine, prompt) if messages else 0
+        base = await self._count_base(engine, terms.asked(messages, note)) if messages else 0
         total = base
         if text.strip():
             draft = Message(id="", parent_id=None, role="user", content=text, created_at="")
-            total = await engine.count_prompt(prompt_of(system, (*messages, draft)))
+            total = await _count(engine, terms.asked((*messages, draft), note))
         return DraftCount(
             draft_tokens=max(0, total - base), total_tokens=total, context_size=_size(engine), source="engine"
         )
 
-    async def _count_base(self, engine: Engine, prompt: tuple[ChatMessage, ...]) -> int:
-        if self._engine is not engine or self._prompt != prompt:
-            self._base = await engine.count_prompt(prompt)
-            self._engine, self._prompt = engine, prompt
+    async def _count_base(self, engine: Engine, asked: Asked) -> int:
+        if self._engine is not engine or self._asked != asked:
+            self._base = await _count(engine, asked)
+            self._engine, self._asked = engine, asked
         return self._base
+
+
+async def _count(engine: Engine, asked: Asked) -> int:
+    return await engine.count_prompt(asked.counted, template=asked.template, answer_start=asked.answer_start)
 
 
 def _size(engine: Engine | None) -> int | None:

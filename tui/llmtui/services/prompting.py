@@ -6,7 +6,7 @@ from itertools import groupby
 import msgspec
 
 from llmtui.domain import dialogue
-from llmtui.domain.messages import ChatMessage, Message
+from llmtui.domain.messages import ChatMessage, Message, Note
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.profile import Character, Profile
 from llmtui.domain.templates import NamedTemplate
@@ -47,18 +47,6 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     def counted(self) -> tuple[ChatMessage, ...] | str:
         """As `Engine.count_prompt` takes it."""
         return self.messages if self.prompt is None else self.prompt
-
-
-class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A summary that stands for the oldest messages of a conversation.
-
-    Attributes:
-        covers: ids of the messages, oldest first.
-        text: in the model's words or the user's.
-    """
-
-    covers: tuple[str, ...]
-    text: str
 
 
 def speaker_of(profile: Profile) -> str | None:

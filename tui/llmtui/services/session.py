@@ -17,23 +17,28 @@ from llmtui.domain.profile import Profile, Wanted
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.domain.transcript import EndRecord
-from llmtui.engines.base import Engine, failure_of
+from llmtui.engines.base import Engine
 from llmtui.errors import LlmtuiError, UsageError
 from llmtui.probes.machine import cpu_name
 from llmtui.services.conversation import (
+    NOTE_REQUEST,
     DraftCount,
     RunningTurn,
     Turn,
     TurnState,
     is_refused,
     new_id,
+    no_engine,
     now_text,
+    unanswered,
+    used_tokens,
 )
 from llmtui.services.draft import DraftCounter
+from llmtui.services.fitting import Fitted
 from llmtui.services.host import ModelHost
 from llmtui.services.journal import Journal
-from llmtui.services.prompting import Asked, speaker_of
-from llmtui.services.sending import asked_of, no_engine
+from llmtui.services.planning import Terms, plan, terms_of
+from llmtui.services.prompting import speaker_of
 from llmtui.services.thread import Thread, file_name
 from llmtui.services.turn_runner import TurnRunner, TurnSetting
 from llmtui.store.machine import read_machine
@@ -169,10 +174,7 @@ class ChatSession:
     @property
     def unanswered(self) -> tuple[Message, ...]:
         """The conversation that `resend` asks again, its question last; empty when every question has its answer."""
-        messages = self.messages
-        if messages and messages[-1].role == "assistant" and messages[-1].finish_reason == "error":
-            messages = messages[:-1]
-        return messages if messages and messages[-1].role == "user" else ()
+        return unanswered(self.messages)
 
     @property
     def save_problem(self) -> str | None:
@@ -268,6 +270,7 @@ class ChatSession:
         asked = turn.state != "sending"
         turn.state = "stopping"
         if asked and self._answering is not None:
+            await self._answering.cancel(turn.message_id + NOTE_REQUEST)
             await self._answering.cancel(turn.message_id)
 
     async def count_draft(self, text: str) -> DraftCount:
@@ -277,9 +280,10 @@ class ChatSession:
             info=self._host.info if self._host.engine else self._host.wanted,
             engine=self._host.engine,
             can_count=self._running is None,
-            system=self.system or self.settled(self._host.loaded).system,
+            terms=self._terms(self.settled(self._host.loaded), self._host.loaded),
             messages=self.thread.kept,
-            used=self._used_tokens(),
+            note=self.thread.note,
+            used=used_tokens(self.messages, self._turns, self._running),
         )
 
     async def close(self) -> None:
@@ -350,26 +354,29 @@ class ChatSession:
 
     async def _run(self, turn: RunningTurn, engine: Engine, loaded: LoadedModel) -> AsyncGenerator[TurnEvent]:
         settled = self.settled(loaded)
-        try:
-            system = self.system or settled.system
-            asked = asked_of(self.wanted, self.messages, system, loaded, answer_start=turn.answer_start)
-        except LlmtuiError as error:
-            turn.add(failure_of(error))
-            return
-        self._runner = self._runner_of(turn, engine, loaded, settled, asked)
+        fitted = await plan(
+            turn, self._terms(settled, loaded), self.thread, self._host, engine=engine, sampling=settled.sampling
+        )
+        if fitted.note is not None:
+            self.thread.take_note(fitted.note)
+        for notice in fitted.notices:
+            turn.add(notice)
+            yield notice
+        self._runner = self._runner_of(turn, engine, loaded, settled, fitted)
         async with contextlib.aclosing(self._runner.events()) as events:
             async for event in events:
                 yield event
 
     def _runner_of(
-        self, turn: RunningTurn, engine: Engine, loaded: LoadedModel, settled: Settled, asked: Asked
+        self, turn: RunningTurn, engine: Engine, loaded: LoadedModel, settled: Settled, fitted: Fitted
     ) -> TurnRunner:
         setting = TurnSetting(
             engine=engine,
             loaded=loaded,
             runtime=self._host.runtime,
             settled=settled,
-            asked=asked,
+            asked=fitted.asked,
+            refusal=fitted.refusal,
             mode=self.wanted.profile.mode,
             speaker=speaker_of(self.wanted.profile),
             load_s=self._host.claim_load_s(),
@@ -386,13 +393,8 @@ class ChatSession:
         other = self.system if self.system != self.thread.system else None
         return settled if other is None else settled._replace(system=other)
 
+    def _terms(self, settled: Settled, loaded: LoadedModel | None) -> Terms:
+        return terms_of(self.wanted, self.system or settled.system, loaded)
+
     def _note(self, turn: Turn) -> None:
         self._turns = (*self._turns, turn)
-
-    def _used_tokens(self) -> int | None:
-        """Tokens of the conversation as last reported."""
-        if self._running is not None:
-            return self._running.fold.live().context_used
-        last = self.messages[-1].id if self.messages else None
-        turn = next((turn for turn in reversed(self._turns) if turn.message.id == last), None)
-        return turn.metrics.context_used if turn else None

@@ -5,9 +5,9 @@ from datetime import datetime
 import msgspec
 
 import llmtui
-from llmtui.domain.messages import Message
+from llmtui.domain.messages import Message, Note, note_of
 from llmtui.domain.text import well_formed
-from llmtui.domain.transcript import ChatRecord, HeadRecord, MessageRecord, Record, RemoveRecord
+from llmtui.domain.transcript import ChatRecord, HeadRecord, MessageRecord, NoteRecord, Record, RemoveRecord
 from llmtui.domain.tree import MessageTree
 from llmtui.errors import UsageError
 from llmtui.services.conversation import new_id, now_text
@@ -42,6 +42,30 @@ class Thread:
         self._root: str | None = None
         self._on_disk = False
         self._greeting: Message | None = None
+        self._notes: tuple[Note, ...] = ()
+
+    @property
+    def note(self) -> Note | None:
+        """What is sent in place of the oldest messages."""
+        return note_of(self._notes, self.messages)
+
+    @property
+    def shown(self) -> tuple[Message, ...]:
+        """The conversation with its note, as a message of the role `system`, behind the messages it stands for."""
+        note = self.note
+        if note is None:
+            return self.messages
+        at = len(note.covers)
+        mark = Message(
+            id=note.id,
+            parent_id=None,
+            role="system",
+            content=note.text,
+            created_at=note.created_at,
+            model=note.model,
+            edited_from=note.edited_from,
+        )
+        return (*self.messages[:at], mark, *self.messages[at:])
 
     @property
     def tree(self) -> MessageTree:
@@ -63,6 +87,7 @@ class Thread:
         root = next((message for message in transcript.messages if message.role == "system"), None)
         if root is not None:
             self.system, self._root = root.content, root.id
+        self._notes = transcript.notes
         self.id = transcript.chat.id if transcript.chat else transcript.path.stem
         self._on_disk = True
         self._show(transcript.tree)
@@ -125,18 +150,30 @@ class Thread:
             raise UsageError("The conversation does not end with an answer", remedy="Send the question first")
         return answer
 
+    def take_note(self, note: Note) -> Note:
+        """Keep a note, which is sent in place of what it covers from now on."""
+        note = msgspec.structs.replace(note, id=new_id(), text=well_formed(note.text), created_at=now_text())
+        self._notes = (*self._notes, note)
+        self._write(NoteRecord(note=note))
+        return note
+
     def edit(self, message_id: str, text: str) -> Message:
         """Put an edited version beside a message; the conversation then ends with it.
 
-        After an edited question, resending has it answered.
+        After an edited question, resending has it answered. An edited note is sent in place of the old one; the
+        conversation stays as it is.
 
         Raises:
             UsageError: there is no such message, the text is empty, or a turn is running.
         """
-        message = self._existing(message_id)
+        note = self._note(message_id)
+        message = self._existing(message_id) if note is None else None
         text = well_formed(text)
         if not text.strip():
             raise UsageError("The message would be empty", remedy="Write something, or remove the message")
+        if note is not None or message is None:
+            self._change_note(note, text)
+            return next(each for each in self.shown if each.role == "system")
         fresh = msgspec.structs.replace(
             message, id=new_id(), content=text, created_at=now_text(), edited_from=message.id
         )
@@ -167,6 +204,10 @@ class Thread:
         Raises:
             UsageError: there is no such message, or a turn is running.
         """
+        note = self._note(message_id)
+        if note is not None:
+            self._change_note(note, "")
+            return
         self._show(self._tree.without(self._existing(message_id).id))
         self._write(RemoveRecord(message_id=message_id), HeadRecord(message_id=self._tree.head or NO_MESSAGE))
 
@@ -196,6 +237,15 @@ class Thread:
             self._show(MessageTree((*first, *others), self._tree.head or first[-1].id))
         head = ChatRecord(id=self.id, created_at=created_at, llmtui=llmtui.__version__)
         return [head, *(MessageRecord(message=message) for message in first)]
+
+    def _note(self, note_id: str) -> Note | None:
+        self.refuse_if_busy()
+        note = self.note
+        return note if note is not None and note.id == note_id else None
+
+    def _change_note(self, note: Note | None, text: str) -> None:
+        if note is not None:
+            self.take_note(Note(covers=note.covers, text=text, edited_from=note.id))
 
     def _existing(self, message_id: str) -> Message:
         self.refuse_if_busy()

@@ -37,6 +37,7 @@ class TurnSetting(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         settled: settings of the turn, and which of them are the publisher's.
         asked: what the model is sent.
+        refusal: why it is sent nothing.
         mode: how the conversation is put.
         speaker: the character that answers; None where the model speaks for itself.
         load_s: when this is the first turn after a load.
@@ -48,6 +49,7 @@ class TurnSetting(msgspec.Struct, frozen=True, kw_only=True):
     runtime: Runtime
     settled: Settled
     asked: Asked
+    refusal: Failed | None = None
     mode: Mode = "instruct"
     speaker: str | None = None
     load_s: float | None
@@ -89,7 +91,9 @@ class TurnRunner:
         request = request_of(turn.message_id, self._setting.asked, self._setting.settled.sampling)
         turn.trimmed = self._setting.asked.trimmed
         try:
-            if not turn.is_stopping():
+            if self._setting.refusal is not None:
+                turn.add(self._setting.refusal)
+            elif not turn.is_stopping():
                 turn.state = "prefill"
                 async with contextlib.aclosing(turn_events(engine, request, remedy=RELOAD)) as events:
                     async for event in events:

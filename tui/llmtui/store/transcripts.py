@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from llmtui.domain.messages import Message
+from llmtui.domain.messages import Message, Note
 from llmtui.domain.run import RunLine
 from llmtui.domain.text import visible_line, well_formed
 from llmtui.domain.transcript import (
@@ -20,6 +20,7 @@ from llmtui.domain.transcript import (
     ChatSummary,
     HeadRecord,
     MessageRecord,
+    NoteRecord,
     PartialRecord,
     Record,
     RemoveRecord,
@@ -51,6 +52,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
         head: id of the message the conversation ends with; None or `NO_MESSAGE` when there is none.
         turns: metrics and manifests, by the id of the answer.
         damaged: lines that could not be read and were left out.
+        notes: that stand for older messages, in the order in which they were written.
         unknown: records of kinds this version does not know.
     """
 
@@ -61,6 +63,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     turns: dict[str, TurnRecord]
     damaged: int = 0
     unknown: int = 0
+    notes: tuple[Note, ...] = ()
 
     @property
     def tree(self) -> MessageTree:
@@ -168,6 +171,7 @@ class _Gathered:
         self.turns: dict[str, TurnRecord] = {}
         self.head: str | None = None
         self.removed: list[str] = []
+        self.notes: list[Note] = []
         self.damaged = 0
         self.unknown = 0
 
@@ -198,6 +202,8 @@ class _Gathered:
                 self.turns[record.message_id] = record
             case HeadRecord():
                 self.head = record.message_id
+            case NoteRecord():
+                self.notes.append(record.note)
             case RemoveRecord():
                 self.removed.append(record.message_id)
 
@@ -250,10 +256,11 @@ class _Gathered:
             turns=self.turns,
             damaged=self.damaged,
             unknown=self.unknown,
+            notes=tuple(self.notes),
         )
 
 
-_KNOWN = {"chat", "message", "partial", "turn", "head", "remove", "end"}
+_KNOWN = {"chat", "message", "partial", "turn", "head", "note", "remove", "end"}
 
 
 class _Kind(msgspec.Struct):
