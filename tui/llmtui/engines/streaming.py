@@ -3,7 +3,8 @@
 import codecs
 from collections.abc import Sequence
 
-from llmtui.domain.events import Delta
+from llmtui.domain.events import Delta, ReasoningDelta
+from llmtui.engines.thoughts import Said
 
 GATHER_NS = 30_000_000
 """At most one `Delta` per request and span: about twice per repaint of the liveliest front end."""
@@ -83,7 +84,8 @@ class AnswerText:
 class DeltaGatherer:
     """Gathers tokens into events: each at once until there is something to read, then one every `interval_ns`.
 
-    The last stamp of the event that brings the first text is thus the moment of the first text.
+    The last stamp of the event that brings the first text is thus the moment of the first text. Thoughts and answer
+    come in events of their own.
     """
 
     def __init__(self, interval_ns: int = GATHER_NS) -> None:
@@ -92,8 +94,35 @@ class DeltaGatherer:
         self._stamps: list[int] = []
         self._sent_ns = 0
         self._silent = True
+        self._thought = False
 
-    def add(self, text: str, t_ns: int) -> Delta | None:
+    def take(self, pieces: Sequence[Said], t_ns: int) -> list[Delta | ReasoningDelta]:
+        """Take what one token brought, which may end a thought and begin the answer; return the events that are due."""
+        *before, last = pieces or [Said(self._thought, "")]
+        events: list[Delta | ReasoningDelta | None] = []
+        for piece in before:
+            events.append(self._turn_to(thought=piece.thought))
+            self._text.append(piece.text)
+        events += [self._turn_to(thought=last.thought), self.add(last.text, t_ns)]
+        return [event for event in events if event is not None]
+
+    def end(self, pieces: Sequence[Said]) -> list[Delta | ReasoningDelta]:
+        """What has gathered, with the text that was held back until the end."""
+        events: list[Delta | ReasoningDelta | None] = []
+        for piece in pieces:
+            events.append(self._turn_to(thought=piece.thought))
+            self._text.append(piece.text)
+        return [event for event in (*events, self.flush()) if event is not None]
+
+    def _turn_to(self, *, thought: bool) -> Delta | ReasoningDelta | None:
+        if thought == self._thought:
+            return None
+        flushed = self.flush()
+        self._thought = thought
+        self._silent = self._silent or not thought
+        return flushed
+
+    def add(self, text: str, t_ns: int) -> Delta | ReasoningDelta | None:
         """Take one token's text and stamp; return an event when one is due."""
         self._text.append(text)
         self._stamps.append(t_ns)
@@ -103,13 +132,14 @@ class DeltaGatherer:
             return self.flush()
         return None
 
-    def flush(self, rest: str = "") -> Delta | None:
+    def flush(self, rest: str = "") -> Delta | ReasoningDelta | None:
         """What has gathered, with `rest` behind it; None when that is nothing."""
         if rest:
             self._text.append(rest)
         if not self._stamps and not any(self._text):
             return None
-        delta = Delta("".join(self._text), tuple(self._stamps))
+        kind = ReasoningDelta if self._thought else Delta
+        delta = kind("".join(self._text), tuple(self._stamps))
         self._text.clear()
         self._stamps.clear()
         return delta

@@ -1,7 +1,7 @@
 """A turn that a server answers: its events on their way from the task that reads to whoever consumes them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 
 from llmtui.domain.events import Failed, Finished, TurnEvent
 from llmtui.domain.text import visible_line
@@ -14,9 +14,13 @@ class ServedTurn:
 
     Attributes:
         events: filled by the task that reads the answer.
+
+    Args:
+        rest: what was held back of the answer, asked for once, at its end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rest: Callable[[], Iterable[TurnEvent]] = tuple) -> None:
+        self._rest = rest
         self.events: asyncio.Queue[TurnEvent] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._ended = False
@@ -45,6 +49,8 @@ class ServedTurn:
         if self._ended:
             return
         self._ended = True
+        for held in self._rest():
+            self.events.put_nowait(held)
         self.events.put_nowait(event)
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()

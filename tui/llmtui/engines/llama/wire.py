@@ -9,7 +9,16 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from llmtui.domain.events import Delta, Failed, Finished, Loaded, LoadProgress, Notice, PrefillProgress
+from llmtui.domain.events import (
+    Delta,
+    Failed,
+    Finished,
+    Loaded,
+    LoadProgress,
+    Notice,
+    PrefillProgress,
+    ReasoningDelta,
+)
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter
 from llmtui.domain.rendered import Rendered
@@ -100,7 +109,7 @@ class TurnReply(msgspec.Struct, frozen=True, tag="turn"):
     """An event of the turn `id`; `Finished` or `Failed` is its last."""
 
     id: str
-    event: PrefillProgress | Delta | Notice | Finished | Failed
+    event: PrefillProgress | Delta | ReasoningDelta | Notice | Finished | Failed
 
 
 class Counted(msgspec.Struct, frozen=True, tag="counted"):

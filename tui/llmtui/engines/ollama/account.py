@@ -12,6 +12,7 @@ from llmtui.domain.events import (
 )
 from llmtui.domain.settings import Sampling
 from llmtui.engines.ollama.wire import Options, Part
+from llmtui.engines.thoughts import Said, ThoughtSplitter
 
 LOADED_NS = 500_000_000
 """A model that is in memory is found in less; from here on the server loaded it in this turn."""
@@ -32,7 +33,14 @@ class Account:
     """
 
     def __init__(
-        self, sampling: Sampling, seed: int, options: Options, context_size: int | None, *, fresh: bool
+        self,
+        sampling: Sampling,
+        seed: int,
+        options: Options,
+        context_size: int | None,
+        *,
+        fresh: bool,
+        raw: bool = False,
     ) -> None:
         self.done = False
         self._sampling = sampling
@@ -41,15 +49,25 @@ class Account:
         self._context_size = context_size
         self._fresh = fresh
         self._last = Part()
+        self._thoughts = ThoughtSplitter(active=not raw)
 
     def take(self, part: Part, t_ns: int) -> Iterator[TurnEvent]:
         """The events of a part that arrived at `t_ns`."""
-        if part.thought:
-            yield ReasoningDelta(part.thought, (t_ns,), None)
-        if part.text:
-            yield Delta(part.text, (t_ns,) if not part.thought else (), None)
+        pieces = [Said(thought=True, text=part.thought)] if part.thought else []
+        pieces += self._thoughts.feed(part.text) if part.text else []
+        if part.text and not pieces:
+            pieces = [Said(thought=self._thoughts.thinking, text="")]
+        stamps: tuple[int, ...] = (t_ns,)
+        for piece in pieces:
+            yield (ReasoningDelta if piece.thought else Delta)(piece.text, stamps, None)
+            stamps = ()
         if part.done:
             self.done, self._last = True, part
+
+    def rest(self) -> Iterator[Delta | ReasoningDelta]:
+        """Text that was held back because it might have become a marker of thoughts."""
+        for piece in self._thoughts.flush():
+            yield (ReasoningDelta if piece.thought else Delta)(piece.text, (), None)
 
     @property
     def prompt_tokens(self) -> int | None:

@@ -75,7 +75,9 @@ class OllamaEngine(ServedEngine[Connection, "_Turn"]):
     def _turn_of(self, request: GenerateRequest, loaded: LoadedModel, seed: int, *, templated: bool) -> "_Turn":
         own = () if templated else self._stops  # they belong to the model's own template
         options = options_of(request.sampling, seed=seed, context=self._context, stops=own)
-        return _Turn(Account(request.sampling, seed, options, loaded.context_size, fresh=self._fresh), options)
+        raw = request.prompt is not None and not templated
+        account = Account(request.sampling, seed, options, loaded.context_size, fresh=self._fresh, raw=raw)
+        return _Turn(account, options)
 
     async def count_prompt(
         self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
@@ -198,7 +200,7 @@ class _Turn(ServedTurn):
     """A turn under way with its account and what is sent with it."""
 
     def __init__(self, account: Account, options: Options) -> None:
-        super().__init__()
+        super().__init__(account.rest)
         self.account = account
         self.options = options
 

@@ -16,6 +16,7 @@ from llmtui.domain.settings import Sampling
 from llmtui.domain.text import visible_line
 from llmtui.engines.http.alarms import truncation
 from llmtui.engines.openai.wire import Chunk, Piece, Progress, ServerTimings, Usage
+from llmtui.engines.thoughts import Said, ThoughtSplitter
 
 _MS = 1_000_000
 _LONGEST_MS = 1e12
@@ -38,7 +39,8 @@ class Account:
         context_size: tokens; None where the server does not say.
     """
 
-    def __init__(self, sampling: Sampling, seed: int, context_size: int | None) -> None:
+    def __init__(self, sampling: Sampling, seed: int, context_size: int | None, *, raw: bool = False) -> None:
+        self._thoughts = ThoughtSplitter(active=not raw)
         self.finish_reason: str | None = None
         self.begun = False
         self._sampling = sampling
@@ -126,11 +128,18 @@ class Account:
         new = self._new_tokens(chunk, text or thought)
         stamps = () if new == 0 else (self._stamp(chunk, t_ns),)
         counted = 1 if new == 0 else new
-        if thought:
-            yield ReasoningDelta(thought, stamps, counted)
+        pieces = [Said(thought=True, text=thought)] if thought else []
+        pieces += self._thoughts.feed(text) if text else []
+        if not pieces and stamps:
+            pieces = [Said(thought=self._thoughts.thinking, text="")]
+        for piece in pieces:
+            yield (ReasoningDelta if piece.thought else Delta)(piece.text, stamps, counted)
             stamps, counted = (), 1
-        if text or stamps:
-            yield Delta(text, stamps, counted)
+
+    def rest(self) -> Iterator[Delta | ReasoningDelta]:
+        """Text that was held back because it might have become a marker of thoughts."""
+        for piece in self._thoughts.flush():
+            yield (ReasoningDelta if piece.thought else Delta)(piece.text, ())
 
     def _new_tokens(self, chunk: Chunk, text: str) -> int | None:
         """Tokens that this chunk brought; None when it brought text and nobody counted."""

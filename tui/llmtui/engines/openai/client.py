@@ -67,8 +67,8 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
         yield Loaded(loaded_model(connection, found, name))
 
     def _turn_of(self, request: GenerateRequest, loaded: LoadedModel, seed: int, *, templated: bool) -> "_Turn":
-        del templated
-        return _Turn(Account(request.sampling, seed, loaded.context_size), self._names, seed)
+        raw = request.prompt is not None and not templated
+        return _Turn(Account(request.sampling, seed, loaded.context_size, raw=raw), self._names, seed)
 
     async def count_prompt(
         self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
@@ -173,7 +173,7 @@ class _Turn(ServedTurn):
     """
 
     def __init__(self, account: Account, names: tuple[str, ...], seed: int) -> None:
-        super().__init__()
+        super().__init__(account.rest)
         self.account = account
         self.seed = seed
         self._names = names

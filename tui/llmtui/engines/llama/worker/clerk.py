@@ -19,6 +19,7 @@ from llmtui.engines.llama.worker.slots import Prepared
 from llmtui.engines.llama.worker.tickets import Ticket, Tickets
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
 from llmtui.engines.rendering.renderer import Rendered, Renderer
+from llmtui.engines.thoughts import ThoughtSplitter, opened_by
 from llmtui.errors import EngineError, LlmtuiError, TemplateError
 
 LONG_TEXT_BYTES = 128 * 1024
@@ -30,12 +31,17 @@ Paper = tuple[GenerateRequest, Ticket] | Count | Tokenise | Explain | SetAdapter
 
 
 class Prompt(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation rendered and tokenised, or a text tokenised as it is."""
+    """A conversation rendered and tokenised, or a text tokenised as it is.
+
+    Attributes:
+        closing: the marker that ends the thought which the template has begun; None when it has begun none.
+    """
 
     passage: Passage
     rendered_sha256: str
     bos_count: int
     note: str | None = None
+    closing: str | None = None
 
 
 class Clerk:
@@ -132,7 +138,8 @@ class Clerk:
         try:
             if not 0 <= request.slot < self._slots:
                 raise _no_such_slot(request.slot, self._slots)
-            prompt = self._prompt(request.asked, template, request.answer_start)
+            formed = request.sampling.grammar is not None or request.sampling.json_schema is not None
+            prompt = self._prompt(request.asked, template, request.answer_start, answers_at_once=formed)
             self._check_length(len(prompt.passage.tokens), raw=request.prompt is not None)
             grammar = grammar_for(request.sampling, self._vocabulary)
         except LlmtuiError as error:
@@ -150,6 +157,7 @@ class Clerk:
                 bos_count=prompt.bos_count,
                 template_note=prompt.note,
                 grammar=grammar,
+                thoughts=ThoughtSplitter(prompt.closing, active=request.prompt is None),
             )
         )
 
@@ -160,11 +168,23 @@ class Clerk:
         self._noted = note
 
     def _prompt(
-        self, asked: Sequence[ChatMessage] | str, template: NamedTemplate | None, answer_start: str = ""
+        self,
+        asked: Sequence[ChatMessage] | str,
+        template: NamedTemplate | None,
+        answer_start: str = "",
+        *,
+        answers_at_once: bool = False,
     ) -> Prompt:
-        """Tokens of a conversation or text. A begin token that is written at the head is not put there again."""
+        """Tokens of a conversation or text. A begin token that is written at the head is not put there again.
+
+        A thought that the template begins is ended where the answer is begun, or must have a form from its first
+        token on.
+        """
         vocabulary = self._vocabulary
         rendered = Rendered(asked) if isinstance(asked, str) else self._rendered(asked, template)
+        closing = opened_by(rendered.text) if not isinstance(asked, str) else None
+        if closing is not None and (answer_start or answers_at_once):
+            answer_start, closing = f"{closing}\n\n{answer_start}", None
         text = rendered.text + answer_start
         printed = bool(vocabulary.bos_text) and text.startswith(vocabulary.bos_text)
         self._check_text(text)
@@ -174,7 +194,7 @@ class Clerk:
         while count < len(tokens) and tokens[count] == vocabulary.bos:
             count += 1
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return Prompt(passage=passage, rendered_sha256=digest, bos_count=count, note=rendered.note)
+        return Prompt(passage=passage, rendered_sha256=digest, bos_count=count, note=rendered.note, closing=closing)
 
     def _check_text(self, text: str) -> None:
         """Refuse a text far beyond the context without tokenising all of it.

@@ -7,7 +7,7 @@ from collections import deque
 
 import msgspec
 
-from llmtui.domain.events import Delta, Failed, Finished, FinishReason, PrefillProgress
+from llmtui.domain.events import Delta, Failed, Finished, FinishReason, PrefillProgress, ReasoningDelta
 from llmtui.engines.base import failure_of
 from llmtui.engines.llama.wire import AdaptersSet, Explained, Refused, SetAdapters, TurnReply
 from llmtui.engines.llama.worker.adapters import Adapters
@@ -206,7 +206,7 @@ class Loop:
         for _, job in jobs:
             if in_prefill:
                 # A piece of a prompt takes longer than a token: what has gathered must not wait for it.
-                self._send_delta(job, job.gatherer.flush())
+                self._send_all(job, job.gatherer.end([]))
             if job.prefill_started_ns is None:
                 job.prefill_started_ns = started_ns
         self._tickets.begin(job.ticket for _, job in jobs)
@@ -248,8 +248,8 @@ class Loop:
         job.generated += 1
         job.next_token = token
         ended = job.stops_at_end and self._vocabulary.ends_answer(token)
-        text = "" if ended else job.write(token, self._vocabulary.piece(token))
-        self._send_delta(job, job.gatherer.add(text, t_ns))
+        pieces = [] if ended else job.write(token, self._vocabulary.piece(token))
+        self._send_all(job, job.gatherer.take(pieces, t_ns))
         if ended or job.answer.stopped:
             self._finish(slot, job, "stop")
         elif job.generated == job.max_tokens:
@@ -275,7 +275,7 @@ class Loop:
         self._end(job, slot, reason)
 
     def _end(self, job: Job, slot: Slot, reason: FinishReason) -> None:
-        self._send_delta(job, job.gatherer.flush(job.answer.finish()))
+        self._send_all(job, job.gatherer.end(job.rest()))
         timings = job.timings(len(slot.tokens), slot.state_bytes())
         job.sampler.free()
         self._tickets.close(job.ticket)
@@ -286,14 +286,14 @@ class Loop:
         slot.job = None
         job.sampler.free()
         self._tickets.close(job.ticket)
-        self._send_delta(job, job.gatherer.flush(job.answer.finish()))
+        self._send_all(job, job.gatherer.end(job.rest()))
         self._send(job, failure)
 
-    def _send_delta(self, job: Job, delta: Delta | None) -> None:
-        if delta is not None:
+    def _send_all(self, job: Job, deltas: list[Delta | ReasoningDelta]) -> None:
+        for delta in deltas:
             self._send(job, delta)
 
-    def _send(self, job: Job, event: PrefillProgress | Delta | Finished | Failed) -> None:
+    def _send(self, job: Job, event: PrefillProgress | Delta | ReasoningDelta | Finished | Failed) -> None:
         self._outbox.send(TurnReply(job.ticket.id, event))
 
 

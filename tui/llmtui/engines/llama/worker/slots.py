@@ -14,6 +14,7 @@ from llmtui.engines.llama.worker.sequences import common_prefix, keepable
 from llmtui.engines.llama.worker.shelf import WORTH_TOKENS, Saved, Shelf
 from llmtui.engines.llama.worker.tickets import Ticket
 from llmtui.engines.streaming import AnswerText, DeltaGatherer
+from llmtui.engines.thoughts import Said, ThoughtSplitter
 
 
 class Prepared:
@@ -26,6 +27,7 @@ class Prepared:
         bos_count: begin tokens at its head.
         template_note: how the conversation was changed for its template.
         grammar: that the answer follows.
+        thoughts: tells them from the answer.
     """
 
     __slots__ = (
@@ -37,6 +39,7 @@ class Prepared:
         "request",
         "stops",
         "template_note",
+        "thoughts",
         "ticket",
     )
 
@@ -51,7 +54,9 @@ class Prepared:
         bos_count: int,
         template_note: str | None = None,
         grammar: Grammar | None = None,
+        thoughts: ThoughtSplitter,
     ) -> None:
+        self.thoughts = thoughts
         self.grammar = grammar
         self.request = request
         self.ticket = ticket
@@ -112,12 +117,17 @@ class Job:
         """Whether part of the prompt is to be evaluated."""
         return self.done < len(self.prompt)
 
-    def write(self, token: int, piece: bytes) -> str:
+    def write(self, token: int, piece: bytes) -> list[Said]:
         """Take a token of the answer; return its text as far as it is complete and certain."""
         self.written += piece
         self.written_tokens.append(token)
         self.has_hidden = self.has_hidden or not piece
-        return self.answer.feed(piece)
+        return self.prepared.thoughts.feed(self.answer.feed(piece))
+
+    def rest(self) -> list[Said]:
+        """What was held back of the answer, which has ended."""
+        thoughts = self.prepared.thoughts
+        return [*thoughts.feed(self.answer.finish()), *thoughts.flush()]
 
     def passage(self) -> Passage:
         """The prompt, and the answer behind it as far as its text tells its tokens."""

@@ -1,10 +1,12 @@
 """A model's vocabulary: text into tokens and a token into bytes."""
 
 import ctypes
+import functools
 from array import array
 from typing import Any
 
 from llmtui.engines.llama.worker.bindings import llama
+from llmtui.engines.thoughts import MARKERS
 
 PIECE_BYTES = 256
 NO_TOKEN = -1
@@ -57,7 +59,9 @@ class Vocabulary:
         return ids
 
     def piece(self, token: int) -> bytes:
-        """Bytes a token stands for; none for control tokens."""
+        """Bytes a token stands for; none for control tokens but those that stand around a model's thoughts."""
+        if token in self._around_thoughts:
+            return self._around_thoughts[token]
         length = llama.llama_token_to_piece(self.pointer, token, self._buffer, PIECE_BYTES, 0, _SHOW_SPECIAL)
         if length >= 0:
             return self._buffer.raw[:length]
@@ -78,6 +82,11 @@ class Vocabulary:
     def is_special(self, token: int) -> bool:
         """Whether it is a control token, or one that is recognised as a whole wherever it is written."""
         return bool(llama.llama_vocab_get_attr(self.pointer, token) & _SPECIAL)
+
+    @functools.cached_property
+    def _around_thoughts(self) -> dict[int, bytes]:
+        texts = [text for pair in MARKERS for text in pair]
+        return {token: text.encode() for text in texts if (token := self.special(text)) is not None}
 
     def ends_answer(self, token: int) -> bool:
         """Whether the token ends a generation: end of text, end of turn, and the like."""
