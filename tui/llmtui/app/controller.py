@@ -146,7 +146,8 @@ class ChatController:
     def shown_so_far(self) -> str:
         """The running answer as it is shown, with the model's thoughts."""
         turn = self.session.running if self.session else None
-        return build.with_thoughts(turn.fold.reasoning, turn.fold.text) if turn else ""
+        opened = self._conversation.thoughts_opened
+        return build.with_thoughts(turn.fold.reasoning, turn.text, opened=opened) if turn else ""
 
     @property
     def last_answer(self) -> str | None:
@@ -329,6 +330,13 @@ class ChatController:
                 build.conversation(session.messages[:-1], session.turns, session.thread.tree, asked=True)
             )
             self._turns.begin(session, events(session), instead=session.messages[-1].id)
+
+    def toggle_thoughts(self) -> None:
+        """Open or fold what the models thought before they answered."""
+        opened = not self._conversation.thoughts_opened
+        self._conversation.thoughts_opened = self._turns.thoughts_opened = opened
+        if not self.running:
+            self.show_conversation()
 
     def show_conversation(self) -> None:
         """Put the conversation as it now is onto the screen, with the question that waits behind it."""

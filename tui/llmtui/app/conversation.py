@@ -26,6 +26,7 @@ class Conversation:
 
     Attributes:
         session: the conversation with its file.
+        thoughts_opened: what the models thought is shown, not only how much.
         profile: in use for the turns to come.
         edits: fields of `Sampling` that were changed over the profile's.
 
@@ -38,6 +39,7 @@ class Conversation:
 
     def __init__(self, services: "Services", view: ChatView, notices: Notices, actions: Sequence[Action]) -> None:
         self.session: ChatSession | None = None
+        self.thoughts_opened = False
         self.profile = services.profile
         self.edits: dict[str, Any] = {}
         self._template = services.template
@@ -142,7 +144,8 @@ class Conversation:
         if session is None or not session.messages:
             self._view.show_entries([build.welcome(model, self._actions)])
         else:
-            self._view.show_entries(build.conversation(session.thread.shown, session.turns, session.thread.tree))
+            shown, opened = session.thread.shown, self.thoughts_opened
+            self._view.show_entries(build.conversation(shown, session.turns, session.thread.tree, opened=opened))
 
     def add_question(self, text: str) -> None:
         """Show a question that is being sent, or that waits for the model."""

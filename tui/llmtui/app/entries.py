@@ -30,13 +30,16 @@ EXAMPLES = (
 _ENDINGS = {"cancelled": "stopped", "length": "length limit", "context_full": "context full", "error": "not finished"}
 
 
-def message_entry(message: Message, turn: "Turn | None" = None, tree: MessageTree | None = None) -> Entry:
+def message_entry(
+    message: Message, turn: "Turn | None" = None, tree: MessageTree | None = None, *, opened: bool = False
+) -> Entry:
     """A stored message; an answer carries its summary line, or how it ended when its turn left none.
 
     Args:
         message: either side's.
         turn: that brought it.
         tree: tells which of how many versions it is.
+        opened: show what the model thought before it answered, not only how much.
     """
     mark = _version_mark(message, tree)
     if message.role != "assistant":
@@ -44,7 +47,7 @@ def message_entry(message: Message, turn: "Turn | None" = None, tree: MessageTre
     footer = turn.summary if turn else _ENDINGS.get(message.finish_reason or "")
     if not message.content:
         footer = " · ".join(part for part in ("no text", footer) if part)
-    text = with_thoughts(message.reasoning, message.content)
+    text = with_thoughts(message.reasoning, message.content, opened=opened)
     return Entry(message.id, "assistant", f"{_speaker(message)}{mark}", text, footer)
 
 
@@ -54,10 +57,15 @@ def _speaker(message: Message) -> str:
     return fmt.name(" · ".join(names) if names else "model")
 
 
-def with_thoughts(thoughts: str | None, answer: str) -> str:
-    """An answer below what the model thought before it, which is quoted, so that the two cannot be taken for one."""
+def with_thoughts(thoughts: str | None, answer: str, *, opened: bool) -> str:
+    """An answer below what the model thought before it, which is quoted, so that the two cannot be taken for one.
+
+    Folded, one line tells how long the thoughts are; while there is no answer yet they are always shown.
+    """
     if not thoughts or not thoughts.strip():
         return answer
+    if answer.strip() and not opened:
+        return f"> ▸ thought for {len(thoughts.strip()):,} characters\n\n{answer}"
     quoted = "\n".join(f"> {line}" for line in thoughts.strip().splitlines())
     return f"{quoted}\n\n{answer}"
 
@@ -70,7 +78,12 @@ def _version_mark(message: Message, tree: MessageTree | None) -> str:
 
 
 def conversation(
-    messages: Sequence[Message], turns: "Sequence[Turn]", tree: MessageTree | None = None, *, asked: bool = False
+    messages: Sequence[Message],
+    turns: "Sequence[Turn]",
+    tree: MessageTree | None = None,
+    *,
+    asked: bool = False,
+    opened: bool = False,
 ) -> list[Entry]:
     """A whole chat, oldest first; an answer that ended in an error is followed by what went wrong.
 
@@ -79,6 +92,7 @@ def conversation(
         turns: those of its answers, and those that were stopped before any text came.
         tree: tells which of how many versions a message is.
         asked: the last message is being answered (again): how it fared before is not said.
+        opened: show what the models thought, not only how much.
     """
     by_id = {turn.message.id: turn for turn in turns}
     entries: list[Entry] = []
@@ -87,7 +101,7 @@ def conversation(
             entries.append(note_on_the_past(message))
             continue
         if message.role == "user" or message.content or not message.error:
-            entries.append(message_entry(message, by_id.get(message.id), tree))
+            entries.append(message_entry(message, by_id.get(message.id), tree, opened=opened))
         entries += [remark(f"{message.id}-notice-{number}", text) for number, text in enumerate(message.notices)]
         if message.error:
             entries.append(Entry(f"{message.id}-error", "error", "error", message.error, None))

@@ -345,6 +345,7 @@ ACTIONS: tuple[Action, ...] = (
         group="View",
         footer=4,
     ),
+    Action(id="toggle_thoughts", key="alt+t", label="thoughts", help="Open or fold thoughts.", group="View"),
     Action(id="scroll_up", key="pageup", label="up", help="Scroll the conversation up.", group="View"),
     Action(id="scroll_down", key="pagedown", label="down", help="Scroll the conversation down.", group="View"),
     Action(id="scroll_top", key="ctrl+home", label="top", help="Go to the start of the conversation.", group="View"),

@@ -47,6 +47,7 @@ class Turns:
     def __init__(self, host: "ModelHost", view: ChatView, notices: Notices, *, ended: "Ended") -> None:
         self.info: ModelInfo | None = None
         self.loaded: LoadedModel | None = None
+        self.thoughts_opened = False
         self._ended = ended
         self._host = host
         self._view = view
@@ -155,7 +156,7 @@ class Turns:
                 self._view.add_entry(mark)
             return
         turn = next((turn for turn in reversed(session.turns) if turn.message.id == message.id), None)
-        self._view.end_answer(build.message_entry(message, turn, session.thread.tree))
+        self._view.end_answer(build.message_entry(message, turn, session.thread.tree, opened=self.thoughts_opened))
 
     @property
     def _name(self) -> str:
