@@ -11,6 +11,7 @@ from servers.ollama_server import OllamaServer, ollama_server
 
 from llmtui.app import captions
 from llmtui.domain.models import ModelInfo
+from llmtui.domain.profile import Profile
 from llmtui.domain.settings import Runtime, Server
 from llmtui.domain.vocabulary import TokenSource
 from llmtui.engines.base import Engine
@@ -20,6 +21,7 @@ from llmtui.errors import ModelError
 from llmtui.services.conversation import DraftCount
 from llmtui.services.draft import DraftCounter
 from llmtui.services.host import ModelHost
+from llmtui.services.planning import Terms
 from llmtui.services.tokens.counting import Encodings, count_text
 from llmtui.services.tokens.encoding import TextEncoding
 from llmtui.store import gguf_vocabulary
@@ -178,8 +180,9 @@ class TestDrafts:
         encoding = await encodings.of(model)
         assert encoding is not None
         counter = DraftCounter(encodings)
+        terms = Terms(profile=Profile(), system="be brief", template=None, loaded=None)
         count = await counter.count(
-            TEXT, info=model, engine=None, can_count=True, system="be brief", messages=(), used=None
+            TEXT, info=model, engine=None, can_count=True, terms=terms, messages=(), note=None, used=None
         )
         assert (count.source, count.exact) == ("vocabulary", False)
         assert count.draft_tokens == encoding.count(TEXT)
