@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmtui.app import entries as build
 from llmtui.app import format as fmt
 from llmtui.app.actions import Action
 from llmtui.app.conversation import Conversation
@@ -139,15 +138,12 @@ class ChatController:
     @property
     def answer_so_far(self) -> str:
         """The running answer's text."""
-        turn = self.session.running if self.session else None
-        return turn.text if turn else ""
+        return self._conversation.answer_so_far
 
     @property
     def shown_so_far(self) -> str:
         """The running answer as it is shown, with the model's thoughts."""
-        turn = self.session.running if self.session else None
-        opened = self._conversation.thoughts_opened
-        return build.with_thoughts(turn.fold.reasoning, turn.text, opened=opened) if turn else ""
+        return self._conversation.running_text
 
     @property
     def last_answer(self) -> str | None:
@@ -304,12 +300,11 @@ class ChatController:
         if session is None or self.busy:
             self._view.say("Not now: the model is busy")
             return
-        messages = session.unanswered
-        if not messages:
+        if not session.unanswered:
             self.regenerate()
-            return
-        self._view.show_entries(build.conversation(messages, session.turns, session.thread.tree, asked=True))
-        self._turns.begin(session, session.resend())
+        else:
+            self._conversation.show_asked(len(session.unanswered))
+            self._turns.begin(session, session.resend())
 
     def regenerate(self) -> None:
         """Answer the last question anew; the answer it has stays as another version."""
@@ -326,15 +321,12 @@ class ChatController:
         elif not session.messages or session.messages[-1].role != "assistant":
             self._view.say(otherwise)
         else:
-            self._view.show_entries(
-                build.conversation(session.messages[:-1], session.turns, session.thread.tree, asked=True)
-            )
+            self._conversation.show_asked(len(session.messages) - 1)
             self._turns.begin(session, events(session), instead=session.messages[-1].id)
 
     def toggle_thoughts(self) -> None:
         """Open or fold what the models thought before they answered."""
-        opened = not self._conversation.thoughts_opened
-        self._conversation.thoughts_opened = self._turns.thoughts_opened = opened
+        self._turns.thoughts_opened = self._conversation.toggle_thoughts()
         if not self.running:
             self.show_conversation()
 

@@ -147,6 +147,32 @@ class Conversation:
             shown, opened = session.thread.shown, self.thoughts_opened
             self._view.show_entries(build.conversation(shown, session.turns, session.thread.tree, opened=opened))
 
+    def show_asked(self, messages: int) -> None:
+        """Show so many messages of the conversation, the last of which is being answered."""
+        if self.session is not None:
+            thread = self.session.thread
+            shown = thread.shown[: len(thread.shown) - len(thread.messages) + messages]
+            self._view.show_entries(
+                build.conversation(shown, self.session.turns, thread.tree, asked=True, opened=self.thoughts_opened)
+            )
+
+    def toggle_thoughts(self) -> bool:
+        """Show what the models thought, or only how much, from the next showing on; returns which."""
+        self.thoughts_opened = not self.thoughts_opened
+        return self.thoughts_opened
+
+    @property
+    def answer_so_far(self) -> str:
+        """The running answer's text."""
+        turn = self.session.running if self.session else None
+        return turn.text if turn else ""
+
+    @property
+    def running_text(self) -> str:
+        """The running answer as it is shown, with the model's thoughts."""
+        turn = self.session.running if self.session else None
+        return build.with_thoughts(turn.fold.reasoning, turn.text, opened=self.thoughts_opened) if turn else ""
+
     def add_question(self, text: str) -> None:
         """Show a question that is being sent, or that waits for the model."""
         if self.session is None or not self.session.messages:

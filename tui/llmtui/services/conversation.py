@@ -12,7 +12,6 @@ from llmtui.domain.events import Failed, Finished, Generated, PrefillProgress, T
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage, Message
 from llmtui.domain.metrics import TurnMetrics
-from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.transcript import Manifest
 from llmtui.domain.vocabulary import TokenSource
 
@@ -108,17 +107,6 @@ class RunningTurn:
             self.state = "prefill"
         elif isinstance(event, Generated):
             self.state = "decode"
-
-
-def no_engine(info: ModelInfo | None, loaded: LoadedModel | None) -> Failed:
-    """There is no model that could answer: none was chosen, or its engine has ended."""
-    crashed = info is not None
-    return Failed(
-        kind="engine",
-        title="The model is not running" if crashed else "No model is loaded",
-        cause=f"{loaded.name if loaded else info.name} ended" if info else "",
-        remedy="Load it again and resend; your question is kept" if crashed else "Choose a model and resend",
-    )
 
 
 def unanswered(messages: tuple[Message, ...]) -> tuple[Message, ...]:

@@ -111,7 +111,7 @@ def _next_request(session: "ChatSession", engine: Engine | None, draft: str) -> 
     settled, messages = session.settled(loaded), session.thread.kept
     if draft.strip():
         messages = (*messages, *as_messages((ChatMessage("user", well_formed(draft)),)))
-    asked = asked_of(session.wanted, messages, session.system or settled.system, loaded)
+    asked = asked_of(session.wanted, messages, session.system or settled.system, loaded, note=session.thread.note)
     return request_of("next", asked, settled.sampling)
 
 
@@ -131,6 +131,7 @@ async def _past(
     dropped = set(manifest.dropped)
     path = tree.at(turn.message.parent_id).path
     said = [message for message in path if message.role != "system" and message.id not in dropped]
+    note = session.thread.note_for(manifest.dropped)
     loaded = engine.loaded if engine else None
     wanted = msgspec.structs.replace(
         session.wanted,
@@ -138,7 +139,7 @@ async def _past(
         template=template or _template_of(manifest, session.wanted.template, loaded),
     )
     system = session.thread.system if manifest.system is None else manifest.system
-    asked = asked_of(wanted, said, system, loaded)
+    asked = asked_of(wanted, said, system, loaded, note=note)
     request = request_of("past", asked, manifest.sampling)
     rendered = await explain(engine, request)
     if template is not None:

@@ -8,7 +8,7 @@ import llmtui
 from llmtui.domain.defaults import Settled
 from llmtui.domain.events import Failed
 from llmtui.domain.fold import TurnFold
-from llmtui.domain.messages import Message
+from llmtui.domain.messages import Message, Note
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.profile import Mode, Wanted
 from llmtui.domain.settings import Runtime, Sampling
@@ -26,6 +26,7 @@ def asked_of(
     loaded: LoadedModel | None,
     *,
     answer_start: str = "",
+    note: Note | None = None,
 ) -> Asked:
     """A conversation as the user's settings put it; see `prompting.build`.
 
@@ -33,7 +34,13 @@ def asked_of(
         UsageError: it cannot be put as the profile's mode wants it.
     """
     return build(
-        wanted.profile, messages, system=system, answer_start=answer_start, loaded=loaded, template=wanted.template
+        wanted.profile,
+        messages,
+        system=system,
+        answer_start=answer_start,
+        loaded=loaded,
+        template=wanted.template,
+        note=note,
     )
 
 

@@ -28,7 +28,6 @@ from llmtui.services.conversation import (
     TurnState,
     is_refused,
     new_id,
-    no_engine,
     now_text,
     unanswered,
     used_tokens,
@@ -39,6 +38,7 @@ from llmtui.services.host import ModelHost
 from llmtui.services.journal import Journal
 from llmtui.services.planning import Terms, plan, terms_of
 from llmtui.services.prompting import speaker_of
+from llmtui.services.sending import no_engine
 from llmtui.services.thread import Thread, file_name
 from llmtui.services.turn_runner import TurnRunner, TurnSetting
 from llmtui.store.machine import read_machine

@@ -49,6 +49,10 @@ class Thread:
         """What is sent in place of the oldest messages."""
         return note_of(self._notes, self.messages)
 
+    def note_for(self, dropped: tuple[str, ...]) -> Note | None:
+        """The note that stands for exactly these messages."""
+        return next((note for note in reversed(self._notes) if note.covers == dropped and note.text), None)
+
     @property
     def shown(self) -> tuple[Message, ...]:
         """The conversation with its note, as a message of the role `system`, behind the messages it stands for."""

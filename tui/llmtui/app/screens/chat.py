@@ -346,17 +346,15 @@ class ChatScreen(OperationsBehind, SwitchingScreen):
         self.toggle_class("-no-profiler")
         self.call_after_refresh(self._show_figures)
 
-<<<<<<< HEAD
     def action_inspect_prompt(self) -> None:
         """Show what the model is sent."""
         from llmtui.app.screens.prompt import PromptScreen  # noqa: PLC0415 - not needed for the first paint
 
         self.app.push_screen(PromptScreen(self.controller, self._composer.draft, self.actions))
-=======
+
     def action_toggle_thoughts(self) -> None:
         """Open or fold what the models thought."""
         self.controller.toggle_thoughts()
->>>>>>> fa525ea (Fold thoughts into one line once the answer begins; a key opens them)
 
     def action_scroll_up(self) -> None:
         """Scroll the conversation up."""
