@@ -337,8 +337,7 @@ class ChatController:
             self._conversation.add_question(self.pending)
 
     def _ask(self, text: str, *, shown: bool = False) -> None:
-        session = self.session
-        if session is None:
+        if (session := self.session) is None:
             return
         if not shown:
             self._conversation.add_question(text)

@@ -105,6 +105,7 @@ class Turns:
 
     async def _follow(self, session: "ChatSession", events: AsyncGenerator[TurnEvent], instead: str | None) -> None:
         known = {message.id for message in session.messages} - {instead}
+        note = session.thread.note
         failure: Failed | LlmtuiError | None = None
         begins = 0
         remarks: list[Notice] = []
@@ -125,6 +126,11 @@ class Turns:
         finally:
             self._over.set()
             self._end(session, known)
+            if session.thread.note != note and failure is None:
+                # It stands between the messages above, which tell the remarks, too.
+                thread, opened = session.thread, self.thoughts_opened
+                self._view.show_entries(build.conversation(thread.shown, session.turns, thread.tree, opened=opened))
+                remarks.clear()
             for remark in remarks:
                 self._notices.remark(f"{remark.text}. {remark.remedy}")
             if begins > 1 and name not in self._warned:
