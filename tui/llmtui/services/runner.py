@@ -144,8 +144,12 @@ class Runner:
             async with asyncio.TaskGroup() as lanes:
                 for slot in range(self._parallel):
                     lanes.create_task(self._lane(stage, identity, jobs, taking, slot))
-        except* LlmtuiError as group:
-            raise _first_error(group) from group
+        except ExceptionGroup as group:
+            # Not `except*`: some Pythons put what is raised there into a group of its own.
+            known, _ = group.split(LlmtuiError)
+            if known is None:
+                raise
+            raise _first_error(known) from group
         finally:
             with contextlib.suppress(ValueError):  # a thread reads on in it, when the run was broken off
                 jobs.close()
