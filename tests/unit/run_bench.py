@@ -15,6 +15,7 @@ from llmtui.services.models import Catalogue
 from llmtui.services.runner import Runner
 from llmtui.services.runs.book import RunBook
 from llmtui.services.runs.events import RunEvent, SampleEnded
+from llmtui.services.runs.judging import Scoring
 from llmtui.services.runs.plan import Wishes, make_plan
 from llmtui.services.wiring import Services
 from llmtui.store.config import Config
@@ -67,9 +68,12 @@ class Opened:
     def reopen(self, book: RunBook) -> RunBook:
         return RunBook.reopen(self.folders, book.path)
 
-    async def run(self, book: RunBook, *, stop_after: int | None = None, parallel: int = 1) -> RunBook:
+    async def run(
+        self, book: RunBook, *, stop_after: int | None = None, parallel: int = 1, scoring: Scoring | None = None
+    ) -> RunBook:
         """Run to the end, or until so many samples have ended."""
-        runner = Runner(self.services, book, self.services.host, parallel=parallel, first_wait_s=0.001)
+        host = self.services.host
+        runner = Runner(self.services, book, host, parallel=parallel, scoring=scoring, first_wait_s=0.001)
         ended = 0
         async for event in runner.events():
             self.events.append(event)

@@ -1,16 +1,16 @@
 """The totals of a run as lines: a row for each set and model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from llmtui.cli import output
 from llmtui.cli.columns import aligned
 from llmtui.domain.quantities import number
-from llmtui.domain.run import RunPlan
 from llmtui.domain.run_summary import SummaryRow
+from llmtui.services.scoring.registry import Waits
 
 _NONE = "–"
-_WAITS = {
-    "sandbox": "not scored: their code would have to be run, and code in answers is not run",
+_WAITS: dict[Waits, str] = {
+    "sandbox": "are not scored: their code would have to be run, and code in answers is not run",
     "judge": "wait for a judge model",
     "person": "wait for a person",
 }
@@ -26,13 +26,16 @@ def summary_lines(rows: Sequence[SummaryRow]) -> list[str]:
     return aligned(table, right=frozenset(range(2, len(head))))
 
 
-def waiting_lines(plan: RunPlan) -> list[str]:
-    """What waits for whom, a line for each set."""
+def waiting_lines(waiting: Mapping[str, Mapping[Waits, int]]) -> list[str]:
+    """What waits for whom, a line for each set.
+
+    Args:
+        waiting: answers by what they wait for, by set.
+    """
     lines = []
-    for planned in plan.sets:
-        parts = [f"{count:,} {_WAITS[waits]}" for waits, count in planned.waiting.items()]
-        if parts:
-            lines.append(f"{output.safe_line(planned.name)}: of {planned.samples:,} samples {'; '.join(parts)}")
+    for name, counts in waiting.items():
+        parts = [f"{count:,} {_WAITS[waits]}" for waits, count in sorted(counts.items())]
+        lines.append(f"{output.safe_line(name)}: of the answers {'; '.join(parts)}")
     return lines
 
 

@@ -128,7 +128,7 @@ def _tell_end(book: RunBook, *, finished: bool, as_json: bool) -> int:
     else:
         for line in summary_lines(rows):
             output.write(line + "\n")
-    for line in waiting_lines(book.plan):
+    for line in waiting_lines(book.waiting()):
         output.note(line)
     for model, title in book.stored.failures.items():
         output.note(f"not asked to the end: {output.safe_line(model)}: {output.safe_line(title)}")

@@ -1,5 +1,6 @@
 """A run of prompt sets over models: the records of its file, and what each of them comes to."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,6 +15,10 @@ from llmtui.domain.settings import Runtime
 from llmtui.domain.transcript import SCHEMA, EndRecord, Manifest
 
 Status = Literal["done", "failed", "cancelled"]
+PERSON = "person"
+"""Who gave a score, where it was a person."""
+GRADES = frozenset({"model_graded", "human"})
+"""Scorers that say the same of an answer: one grade is enough, and a person's stands above a judge's."""
 Outcome = Literal["passed", "failed", "waiting", "unscored", "error", "cancelled"]
 """What became of a sample. `waiting` for a person, a judge or a sandbox; `unscored` has no scorer; `error` no
 answer."""
@@ -159,6 +164,8 @@ class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, tag="score", tag_fi
         value: 0 to 1.
         answer: what was read from the answer.
         error: why the scorer failed; the score then counts for nothing.
+        by: who gave it, where it was not the scorer itself: a judge's name, or `PERSON`.
+        at: when it was given, where that was later than the answer.
     """
 
     key: str
@@ -170,6 +177,8 @@ class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, tag="score", tag_fi
     explanation: str = ""
     details: dict[str, float] = {}
     error: str | None = None
+    by: str | None = None
+    at: str | None = None
 
 
 RunLine = RunRecord | ModelRecord | SampleRecord | ScoreRecord | EndRecord
@@ -180,6 +189,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         value: of the scorer that liked it least, 0 to 1; None when none has scored.
+        waiting: names of scorers that wait for somebody.
         error: title of what went wrong.
     """
 
@@ -194,6 +204,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ttft_s: float | None = None
     completion_tokens: int | None = None
     parallel: int = 1
+    waiting: tuple[str, ...] = ()
     error: str | None = None
 
     @property
@@ -204,7 +215,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def result_of(record: SampleRecord, scores: Sequence[ScoreRecord]) -> Result:
     """A sample's result. All scorers must pass; one that waits leaves a sample waiting unless another has failed it."""
-    counted = [score for score in scores if score.error is None]
+    counted = _counted(scores)
     value = min((score.value for score in counted), default=None)
     return Result(
         key=record.key,
@@ -218,8 +229,29 @@ def result_of(record: SampleRecord, scores: Sequence[ScoreRecord]) -> Result:
         ttft_s=record.metrics.ttft_s,
         completion_tokens=record.metrics.completion_tokens,
         parallel=record.parallel,
+        waiting=waiting_for(record, scores),
         error=record.error.title if record.error else next((score.error for score in scores if score.error), None),
     )
+
+
+def waiting_for(record: SampleRecord, scores: Sequence[ScoreRecord]) -> tuple[str, ...]:
+    """Scorers that still wait for somebody: their names. One whose try failed waits on."""
+    if record.status != "done":
+        return ()
+    given = Counter(score.scorer for score in scores if score.error is None)
+    left = list(record.waiting)
+    for name in record.waiting:
+        if given[name] or (name in GRADES and given.keys() & GRADES):
+            given[name] -= 1
+            left.remove(name)
+    return tuple(left)
+
+
+def _counted(scores: Sequence[ScoreRecord]) -> list[ScoreRecord]:
+    given = [score for score in scores if score.error is None]
+    if any(score.scorer == "human" for score in given):
+        given = [score for score in given if score.scorer != "model_graded"]
+    return given
 
 
 def _outcome(record: SampleRecord, scores: Sequence[ScoreRecord], counted: Sequence[ScoreRecord]) -> Outcome:
@@ -227,6 +259,7 @@ def _outcome(record: SampleRecord, scores: Sequence[ScoreRecord], counted: Seque
         return "cancelled" if record.status == "cancelled" else "error"
     if any(not score.passed for score in counted):
         return "failed"
-    if record.waiting or len(counted) < len(scores):
+    broken = any(score.error is not None and score.scorer not in record.waiting for score in scores)
+    if broken or waiting_for(record, scores):
         return "waiting"
     return "passed" if counted else "unscored"

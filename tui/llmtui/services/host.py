@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from functools import partial
 
 import msgspec
 
@@ -43,7 +44,8 @@ class ModelHost:
         self.runtime = runtime
         self.encodings = Encodings()
         self._open_engine = open_engine
-        self._pool = WarmPool(limits or Pool(), free_memory=free_memory, process_memory=process_memory)
+        self._make_pool = partial(WarmPool, limits or Pool(), free_memory=free_memory, process_memory=process_memory)
+        self._pool = self._make_pool()
         self._current: Warm | None = None
         self._info: ModelInfo | None = None
         self._previous: ModelInfo | None = None
@@ -205,6 +207,14 @@ class ModelHost:
         present = [self._current] if self._current is not None else []
         for model in [model for model in self._pool.models if model.answers] or present:
             await self._close(model)
+
+    def sibling(self) -> "ModelHost":
+        """Another host for the same models, without any loaded: for what goes on beside the conversation."""
+        other = ModelHost(self._open_engine, self.runtime)
+        other.encodings = self.encodings
+        other._make_pool = self._make_pool
+        other._pool = self._make_pool()
+        return other
 
     async def close(self) -> None:
         """Unload all models; safe to call twice."""

@@ -26,7 +26,8 @@ from llmtui.services.runs.events import (
     SampleBegun,
     SampleEnded,
 )
-from llmtui.services.runs.judging import scores_of
+from llmtui.services.runs.judging import Scoring, scores_of, waiting_names
+from llmtui.services.runs.late import score_late
 from llmtui.services.runs.plan import Job, jobs_of, key_of
 from llmtui.services.runs.stage import GivenUpError, Stage, identity_of
 from llmtui.services.runs.tries import on_server, on_worker
@@ -41,6 +42,7 @@ class Runner:
         book: the run's file, new or reopened.
         host: loads the models, one at a time.
         parallel: samples in flight: slots of a local model, requests at once to a server.
+        scoring: who scores besides the scorers that need nobody.
         first_wait_s: before a server is tried again.
 
     Attributes:
@@ -48,13 +50,21 @@ class Runner:
     """
 
     def __init__(
-        self, services: Services, book: RunBook, host: ModelHost, *, parallel: int = 1, first_wait_s: float = 1.0
+        self,
+        services: Services,
+        book: RunBook,
+        host: ModelHost,
+        *,
+        parallel: int = 1,
+        scoring: Scoring | None = None,
+        first_wait_s: float = 1.0,
     ) -> None:
         self.stop = asyncio.Event()
         self._services = services
         self._book = book
         self._host = host
         self._parallel = parallel
+        self._scoring = scoring or Scoring()
         self._first_wait_s = first_wait_s
         self._tell: Callable[[RunEvent], None] = lambda _: None
         self._told_problem: str | None = None
@@ -86,10 +96,11 @@ class Runner:
             known = self._book.stored.identities.get(name)
             if known is not None and name not in self._book.stored.failures:
                 turns, _ = await asyncio.to_thread(self._pending, known)
-                if not turns and not self._book.stored.unscored:
+                if not turns:
                     self._tell(ModelSkipped(name, self._book.plan.turns))
                     continue
             await self._run_model(name, bandwidth)
+        await score_late(self._book, self._scoring, self.stop, self._tell)
 
     async def _run_model(self, name: str, bandwidth: float | None) -> None:
         try:
@@ -164,9 +175,7 @@ class Runner:
             if job is None or self.stop.is_set():
                 return
             key = key_of(job, identity)
-            if self._book.is_answered(key):
-                await self._score_again(key, job)
-            else:
+            if not self._book.is_answered(key):
                 await self._ask(stage, identity.name, key, job, slot)
 
     async def _ask(self, stage: Stage, name: str, key: str, job: Job, slot: int) -> None:
@@ -177,8 +186,8 @@ class Runner:
             record = await on_worker(once, stage.bring_back, self.stop)
         else:
             record = await on_server(once, self.stop, first_wait_s=self._first_wait_s)
-        record = msgspec.structs.replace(record, model=name)
-        scores = await asyncio.to_thread(scores_of, record, job.sample)
+        record = msgspec.structs.replace(record, model=name, waiting=waiting_names(job.sample, self._scoring))
+        scores = await asyncio.to_thread(scores_of, record, job.sample, self._scoring)
         record = msgspec.structs.replace(record, scores=len(scores))
         result = await self._book.note_sample(record, scores)
         self._tell(SampleEnded(record, scores, result))
@@ -191,12 +200,6 @@ class Runner:
         return await asking.run(
             key, self.stop, timeout_s=self._book.plan.timeout_s, attempt=number, load_s=stage.claim_load_s()
         )
-
-    async def _score_again(self, key: str, job: Job) -> None:
-        """Score what the program was killed on between answer and scores; nothing is generated for it."""
-        record = self._book.stored.unscored.get(key)
-        if record is not None:
-            await self._book.note_scores(await asyncio.to_thread(scores_of, record, job.sample))
 
     def _jobs(self) -> Generator[Job]:
         for planned in self._book.plan.sets:

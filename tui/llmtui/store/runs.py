@@ -91,7 +91,8 @@ class StoredRun:
         scores = self._scores.setdefault(record.key, {})
         scores[record.index] = record
         head = self._heads[record.key]
-        if len(scores) >= head.scores:
+        at_once = sum(score.scorer not in head.waiting for score in scores.values())
+        if at_once >= head.scores:
             self.unscored.pop(record.key, None)
             self.results[record.key] = result_of(head, tuple(scores.values()))
 

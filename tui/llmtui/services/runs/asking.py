@@ -24,7 +24,6 @@ from llmtui.errors import EngineError, LlmtuiError
 from llmtui.services.conversation import as_messages, now_text
 from llmtui.services.prompting import GAP, PERSONA_MODES, Asked, build
 from llmtui.services.runs.plan import Job
-from llmtui.services.scoring.registry import waits_for
 from llmtui.services.sending import manifest_of, request_of
 from llmtui.services.streams import turn_events
 
@@ -212,7 +211,6 @@ class Asking:
     def _record(self, key: str, at: str, metrics: TurnMetrics, attempt: int) -> SampleRecord:
         job, sample, fold, bench = self._job, self._job.sample, self._fold, self._bench
         manifest = manifest_of(bench.loaded, bench.runtime, self._used, fold, asked=self._asked, mode=mode_of(job))
-        waiting = tuple(str(scorer.__struct_config__.tag) for scorer in sample.scorers if waits_for(scorer))
         return SampleRecord(
             key=key,
             set=job.set,
@@ -232,7 +230,6 @@ class Asking:
             manifest=manifest,
             attempts=attempt,
             parallel=bench.parallel,
-            waiting=waiting,
             tags=sample.tags,
             rubric=sample.rubric,
         )

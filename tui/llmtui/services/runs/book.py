@@ -1,5 +1,6 @@
 """A run's file while the run goes on, and the runs of the past."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from llmtui.domain.transcript import EndRecord
 from llmtui.errors import LlmtuiError, StoreError, UsageError
 from llmtui.services.conversation import new_id, now_text
 from llmtui.services.journal import Journal
+from llmtui.services.scoring.registry import Waits, waits_by_name
 from llmtui.services.thread import file_name
 from llmtui.store.paths import Folders
 from llmtui.store.runs import SUFFIX, StoredRun, read_head, read_run, run_files, runs_dir
@@ -122,6 +124,15 @@ class RunBook:
         """A row for each pair of set and model."""
         planned = [(one.name, model, one.turns) for one in self.plan.sets for model in self.plan.models]
         return summarise(self._stored.results.values(), planned)
+
+    def waiting(self) -> dict[str, Counter[Waits]]:
+        """How many answers of each set wait, by what they wait for; one may wait for a judge or a person."""
+        found: dict[str, Counter[Waits]] = {}
+        for result in self._stored.results.values():
+            kinds = {kind for name in result.waiting if (kind := waits_by_name(name)) is not None}
+            if kinds:
+                found.setdefault(result.set, Counter()).update(kinds)
+        return found
 
     async def close(self, *, finished: bool) -> None:
         """Write the end and let go of the file.

@@ -68,10 +68,27 @@ class SampleEnded(msgspec.Struct, frozen=True):
     result: Result
 
 
+class SampleScored(msgspec.Struct, frozen=True):
+    """An answer from before got scores that it had waited for; they are on the disk."""
+
+    scores: tuple[ScoreRecord, ...]
+    result: Result
+
+
 class Remark(msgspec.Struct, frozen=True):
     """Something that people should know; one line, safe to show."""
 
     text: str
 
 
-RunEvent = ModelLoading | ModelReady | ModelSkipped | ModelFailed | ModelDone | SampleBegun | SampleEnded | Remark
+RunEvent = (
+    ModelLoading
+    | ModelReady
+    | ModelSkipped
+    | ModelFailed
+    | ModelDone
+    | SampleBegun
+    | SampleEnded
+    | SampleScored
+    | Remark
+)

@@ -1,33 +1,64 @@
 """Scores of an answer, as records."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import SampleRecord, ScoreRecord
-from llmtui.domain.scorers import AnyScorer
+from llmtui.domain.scorers import AnyScorer, UnitTests
 from llmtui.domain.text import well_formed
 from llmtui.services.scoring.registry import score, waits_for
+from llmtui.services.scoring.result import Score
 
 _LONGEST = 4000
 """Characters kept of what a scorer says."""
+RunCode = Callable[[UnitTests, str, Sample], Score]
+"""Runs the code in an answer against its tests; slow, and called from threads."""
 
 
-def scores_of(record: SampleRecord, sample: Sample) -> tuple[ScoreRecord, ...]:
+class Scoring(NamedTuple):
+    """Who scores besides the scorers that need nobody.
+
+    Attributes:
+        run_code: scores code by running it; None where the user has not allowed it.
+    """
+
+    run_code: RunCode | None = None
+
+    def waits(self, scorer: AnyScorer) -> bool:
+        """Whether a scorer cannot score an answer as soon as it is there."""
+        kind = waits_for(scorer)
+        return kind is not None and not (kind == "sandbox" and self.run_code is not None)
+
+
+def waiting_names(sample: Sample, scoring: Scoring) -> tuple[str, ...]:
+    """Names of a sample's scorers that wait."""
+    return tuple(_name(scorer) for scorer in sample.scorers if scoring.waits(scorer))
+
+
+def scores_of(record: SampleRecord, sample: Sample, scoring: Scoring | None = None) -> tuple[ScoreRecord, ...]:
     """What every scorer says that waits for nobody; nothing for a sample without an answer.
 
-    Slow for long answers: call it from a thread.
+    Slow for long answers and for code: call it from a thread.
     """
+    scoring = scoring or Scoring()
     if record.status != "done":
         return ()
     return tuple(
-        _scored(record, index, scorer, sample)
+        scored(record, index, scorer, sample, scoring)
         for index, scorer in enumerate(sample.scorers)
-        if waits_for(scorer) is None
+        if not scoring.waits(scorer) and _name(scorer) not in record.waiting
     )
 
 
-def _scored(record: SampleRecord, index: int, scorer: AnyScorer, sample: Sample) -> ScoreRecord:
-    name = str(scorer.__struct_config__.tag)
+def scored(record: SampleRecord, index: int, scorer: AnyScorer, sample: Sample, scoring: Scoring) -> ScoreRecord:
+    """What one scorer says; of one that fails, why."""
+    name = _name(scorer)
     try:
-        found = score(scorer, record.content, sample)
+        if isinstance(scorer, UnitTests) and scoring.run_code is not None:
+            found = scoring.run_code(scorer, record.content, sample)
+        else:
+            found = score(scorer, record.content, sample)
     except Exception as error:  # noqa: BLE001 - scorers meet whatever models write; one that fails must not end a run
         told = well_formed(f"{type(error).__name__}: {error}")[:_LONGEST]
         return ScoreRecord(key=record.key, index=index, scorer=name, error=told)
@@ -41,3 +72,7 @@ def _scored(record: SampleRecord, index: int, scorer: AnyScorer, sample: Sample)
         explanation=well_formed(found.explanation)[:_LONGEST],
         details=found.details,
     )
+
+
+def _name(scorer: AnyScorer) -> str:
+    return str(scorer.__struct_config__.tag)

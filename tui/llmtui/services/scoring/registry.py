@@ -32,6 +32,11 @@ _LATER: dict[type[Scorer], Waits] = {
 }
 
 
+def waits_by_name(name: str) -> Waits | None:
+    """What the scorer of a name needs, as `waits_for`."""
+    return _LATER.get(kinds.SCORERS[name]) if name in kinds.SCORERS else None
+
+
 def waits_for(scorer: AnyScorer) -> Waits | None:
     """What a scorer needs before it can score; None when `score` does it at once."""
     return _LATER.get(type(scorer))
