@@ -46,6 +46,16 @@ async def test_code_waits_until_it_may_run_and_is_scored_without_loading_a_model
     assert len(scores(third)) == len(scores(again))
 
 
+async def test_what_another_scorer_has_failed_waits_for_nobody(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, [ScriptedTurn(tokens=("no",))])
+    book = await opened.run(await opened.begin())
+    assert [record.waiting for record in samples(book)] == [(), ("human",)]
+    assert book.summary()[0].waiting == 1
+    failed = Opened(tmp_path, [ANSWER])
+    book = await failed.run(await failed.begin())
+    assert (book.summary()[0].failed, book.waiting()) == (2, {})
+
+
 async def test_code_that_may_run_is_scored_with_the_answer(tmp_path: Path) -> None:
     opened = Opened(tmp_path, [ANSWER], samples=CODE)
     book = await opened.run(await opened.begin(), scoring=Scoring(run_code=code_passes))

@@ -126,9 +126,12 @@ class RunBook:
         return summarise(self._stored.results.values(), planned)
 
     def waiting(self) -> dict[str, Counter[Waits]]:
-        """How many answers of each set wait, by what they wait for; one may wait for a judge or a person."""
+        """How many answers of each set wait, by what they wait for; one may wait for a judge or a person.
+
+        What another scorer has failed is failed whatever they would say.
+        """
         found: dict[str, Counter[Waits]] = {}
-        for result in self._stored.results.values():
+        for result in (one for one in self._stored.results.values() if one.outcome == "waiting"):
             kinds = {kind for name in result.waiting if (kind := waits_by_name(name)) is not None}
             if kinds:
                 found.setdefault(result.set, Counter()).update(kinds)
