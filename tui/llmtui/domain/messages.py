@@ -6,15 +6,26 @@ from typing import Literal
 import msgspec
 
 from llmtui.domain.events import FinishReason
+from llmtui.domain.text import well_formed
 
 Role = Literal["system", "user", "assistant"]
 
 
-class ChatMessage(msgspec.Struct, frozen=True):
-    """What an engine is given: one turn's role and its text."""
+class ChatMessage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an engine is given: one turn's role and its text.
+
+    Attributes:
+        reasoning: what the model thought before this answer; only templates that ask for it see it.
+    """
 
     role: Role
     content: str
+    reasoning: str | None = None
+
+    def well_formed(self) -> "ChatMessage":
+        """Without what no encoding can write."""
+        thoughts = None if self.reasoning is None else well_formed(self.reasoning)
+        return ChatMessage(self.role, well_formed(self.content), thoughts)
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -28,7 +39,8 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         finish_reason: why the answer ended; None for the user's own.
         error: what went wrong, when the answer ended in an error.
         edited_from: the version that the user changed into this one; None when it is as it was written.
-        reasoning: what the model thought before it answered, where the engine told it apart; never sent back.
+        reasoning: what the model thought before it answered, where the engine told it apart; sent back only
+            where the template asks for it.
         speaker: the character that says it, in the modes with a persona; None where the model speaks for itself.
         notices: what the user was told of the turn, e.g. that the prompt was truncated.
     """

@@ -166,7 +166,7 @@ def marked(index: int) -> str:
 
 def marked_all(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
     """A conversation to be rendered as a `frame`."""
-    return tuple(ChatMessage(message.role, marked(index)) for index, message in enumerate(messages))
+    return tuple(ChatMessage(message.role, marked(index), message.reasoning) for index, message in enumerate(messages))
 
 
 def segments_of(

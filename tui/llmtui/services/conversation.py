@@ -150,7 +150,16 @@ def as_messages(said: Iterable[ChatMessage]) -> tuple[Message, ...]:
     messages: list[Message] = []
     for at, each in enumerate(said):
         parent = messages[-1].id if messages else None
-        messages.append(Message(id=str(at), parent_id=parent, role=each.role, content=each.content, created_at=""))
+        messages.append(
+            Message(
+                id=str(at),
+                parent_id=parent,
+                role=each.role,
+                content=each.content,
+                reasoning=each.reasoning,
+                created_at="",
+            )
+        )
     return tuple(messages)
 
 
@@ -162,6 +171,9 @@ def prompt_of(system: str | None, messages: Sequence[Message]) -> tuple[ChatMess
     """
     chat = [ChatMessage(role="system", content=system)] if system else []
     kept = [message for message in messages if message.role != "assistant" or message.content]
-    for role, group in groupby(kept, key=lambda message: message.role):
-        chat.append(ChatMessage(role=role, content="\n\n".join(message.content for message in group)))
+    for role, neighbours in groupby(kept, key=lambda message: message.role):
+        group = list(neighbours)
+        thoughts = "\n\n".join(message.reasoning for message in group if message.reasoning) or None
+        text = "\n\n".join(message.content for message in group)
+        chat.append(ChatMessage(role=role, content=text, reasoning=thoughts))
     return tuple(chat)

@@ -298,7 +298,7 @@ def _check_path(path: str) -> None:
 
 
 def _clean(messages: Sequence[ChatMessage]) -> tuple[ChatMessage, ...]:
-    return tuple(ChatMessage(message.role, well_formed(message.content)) for message in messages)
+    return tuple(message.well_formed() for message in messages)
 
 
 def _encodable(request: GenerateRequest) -> GenerateRequest:

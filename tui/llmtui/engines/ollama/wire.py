@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from llmtui.domain.events import Notice
+from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest
@@ -169,7 +170,7 @@ def turn_body(request: GenerateRequest, model: str, options: Options, keep_alive
     if request.suffix is not None:  # by the model's own template, so it is not sent as it is
         body |= {"prompt": well_formed(request.prompt or ""), "suffix": well_formed(request.suffix)}
     elif request.prompt is None:
-        body["messages"] = [{"role": each.role, "content": well_formed(each.content)} for each in request.messages]
+        body["messages"] = [_as_dict(each.well_formed()) for each in request.messages]
         if start := well_formed(request.answer_start):
             # Ollama goes on with a last message that is the assistant's; its text is not sent back.
             body["messages"].append({"role": "assistant", "content": start})
@@ -178,6 +179,12 @@ def turn_body(request: GenerateRequest, model: str, options: Options, keep_alive
     if request.sampling.json_schema is not None:
         body["format"] = request.sampling.json_schema
     return body if keep_alive is None else body | {"keep_alive": keep_alive}
+
+
+def _as_dict(message: ChatMessage) -> dict[str, str]:
+    """A message with its thoughts; the model's template uses them or not."""
+    thoughts = {"thinking": message.reasoning} if message.reasoning else {}
+    return {"role": message.role, "content": message.content, **thoughts}
 
 
 def unheeded(sampling: Sampling) -> Notice | None:

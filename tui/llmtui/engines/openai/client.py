@@ -83,7 +83,7 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
         prompt = await self._templates.text(prompt, template)
         if isinstance(prompt, str):
             return len(await self._tokens(connection, kind, prompt + answer_start, add_special=True))
-        chat = chat_messages(prompt)
+        chat = chat_messages(prompt, kind)
         if kind == VLLM:
             body = {"model": self._model, "messages": chat, "add_generation_prompt": True}
             told = await connection.post(f"{connection.root}/tokenize", body, Tokenised, model=None)

@@ -11,6 +11,7 @@ from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest, no_infill
 from llmtui.engines.openai.connection import Connection
+from llmtui.engines.openai.facts import LLAMA_SERVER
 from llmtui.engines.openai.facts import Rendered as Applied
 from llmtui.engines.openai.wire import chat_messages
 from llmtui.engines.rendering.served import ServedTemplates
@@ -90,7 +91,7 @@ async def _rendered(
     if template is not None:
         rendered = await templates.rendered(template, messages)
         return rendered.text, rendered.note
-    question = {"model": model, "messages": chat_messages(messages)}
+    question = {"model": model, "messages": chat_messages(messages, LLAMA_SERVER)}
     return (await connection.post(f"{connection.root}/apply-template", question, Applied, model=None)).prompt, None
 
 

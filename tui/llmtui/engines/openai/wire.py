@@ -111,9 +111,15 @@ class Chunk(msgspec.Struct):
         return self.error or (self.text or f"error {self.error_code}" if self.error_code else None)
 
 
-def chat_messages(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
-    """The conversation as the API takes it."""
-    return [{"role": message.role, "content": well_formed(message.content)} for message in messages]
+def chat_messages(messages: Sequence[ChatMessage], kind: str = "") -> list[dict[str, str]]:
+    """The conversation as the API takes it; thoughts only for servers whose templates may ask for them."""
+    clean = [message.well_formed() for message in messages]
+    thoughts = kind in {LLAMA_SERVER, VLLM, SGLANG}
+    return [
+        {"role": message.role, "content": message.content}
+        | ({"reasoning_content": message.reasoning} if message.reasoning and thoughts else {})
+        for message in clean
+    ]
 
 
 def turn_body(
@@ -170,7 +176,7 @@ def _asked(request: GenerateRequest, kind: str) -> dict[str, Any]:
     start = well_formed(request.answer_start)
     if request.prompt is not None:
         return {"prompt": well_formed(request.prompt) + start}
-    chat = chat_messages(request.messages)
+    chat = chat_messages(request.messages, kind)
     if not start:
         return {"messages": chat}
     asked: dict[str, Any] = {"messages": [*chat, {"role": "assistant", "content": start}]}

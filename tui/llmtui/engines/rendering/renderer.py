@@ -20,6 +20,8 @@ from llmtui.errors import ContextError, TemplateError
 
 RENDER_SECONDS = 2.0
 START_SECONDS = 30.0
+THOUGHTS = ("reasoning_content", "thinking")
+"""What families call the thoughts of a message: Qwen, GLM and DeepSeek the one, gpt-oss the other."""
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -91,7 +93,7 @@ class Renderer:
     ) -> RenderReply:
         if self._process is None:
             self._start()
-        chat = [{"role": message.role, "content": message.content} for message in messages]
+        chat = [_as_dict(message, template.text) for message in messages]
         return self._ask(RenderRequest(template.text, chat, bos_text, eos_text))
 
     def _ask(self, request: RenderRequest) -> RenderReply:
@@ -163,6 +165,12 @@ class Renderer:
                 cause=str(error),
                 remedy="Free some memory and send the message again.",
             ) from error
+
+
+def _as_dict(message: ChatMessage, template: str) -> dict[str, str]:
+    """A message as templates get it, with its thoughts under the names by which this one asks for them."""
+    thoughts = {name: message.reasoning for name in THOUGHTS if name in template} if message.reasoning else {}
+    return {"role": message.role, "content": message.content, **thoughts}
 
 
 def _descriptor(pipe: object) -> int:

@@ -9,7 +9,6 @@ import msgspec
 from llmtui.domain.events import Finished, Notice, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.templates import NamedTemplate
-from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest, template_notice
 from llmtui.engines.rendering.renderer import Rendered, Renderer
 
@@ -78,7 +77,7 @@ class ServedTemplates:
         Raises:
             TemplateError, ContextError: see `Renderer.render`.
         """
-        clean = [ChatMessage(message.role, well_formed(message.content)) for message in messages]
+        clean = [message.well_formed() for message in messages]
         return await asyncio.to_thread(self._work, template, clean)
 
     async def close(self) -> None:

@@ -166,7 +166,7 @@ class Asking:
             if self._fold.finish_reason in {None, "cancelled", "error"}:
                 return
             self._earlier.append(await self._metrics())
-            said.append(ChatMessage("assistant", self._content))
+            said.append(ChatMessage("assistant", self._content, well_formed(self._fold.reasoning) or None))
         yield put(self._job, said, loaded, publishers)
 
     @property
