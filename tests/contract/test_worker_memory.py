@@ -9,7 +9,7 @@ from test_engine_contract import finish_of, play, request, text_of
 from llmtui.domain.events import PrefillProgress
 from llmtui.domain.fit import cache_bytes
 from llmtui.domain.messages import ChatMessage
-from llmtui.domain.settings import Sampling
+from llmtui.domain.settings import Runtime, Sampling
 from llmtui.engines.llama.client import LlamaEngine
 from llmtui.services.model_files import inspect
 from llmtui.services.models import DEMO_FILE
@@ -48,7 +48,7 @@ async def test_the_header_predicts_the_cache(open_worker, kind: str, request: py
     info = inspect((path,), name=kind, source="file")
     async with open_worker(path, context=2048) as engine:
         memory = engine.loaded.memory
-        predicted = cache_bytes(info.cache_cost, engine.loaded.context_size, batch=512)
+        predicted = cache_bytes(info.cache_cost, engine.loaded.context_size, Runtime())
         logged = (memory.kv_bytes or 0) + (memory.recurrent_bytes or 0)
         assert predicted == pytest.approx(logged, abs=LOG_STEP)
         assert info.weights_bytes == pytest.approx(memory.weights_bytes, rel=0.3)

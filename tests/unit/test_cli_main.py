@@ -85,6 +85,9 @@ def test_the_table_of_commands_agrees_with_their_own_words() -> None:
         (("ask", "one", "two"), ["unexpected extra argument"]),
         (("--context", "3"), ["--context", "16<=x<=2147483647", "llmtui --help"]),
         (("--context", "64", "ask", "x"), ["--context must stand behind `ask`"]),
+        (("--kv-type", "q8_0", "ask", "x"), ["--kv-type must stand behind `ask`"]),
+        (("ask", "--kv-type", "q9", "x"), ["--kv-type", "'q9'", "q8_0, q5_1"]),
+        (("run", "--resume", "a", "--kv-type", "q8_0,f16"), ["leave out --kv-type-k, --kv-type-v"]),
         (("demo", "--nope"), ["No such option", "usage: llmtui [OPTIONS] [MODEL]", "See `llmtui --help`"]),
         (("models", "show"), ["Missing argument 'MODEL'", "llmtui models show"]),
         (("models", "shwo"), ["shwo"]),
@@ -146,11 +149,13 @@ def test_options_stand_before_or_behind_the_model(run: Run, monkeypatch: pytest.
     monkeypatch.setattr("llmtui.services.setup.prepare", prepare)
     run("--context", "512", "--threads", "3", "demo", "--context", "1024")
     run("demo", "--threads", "2")
-    run("--threads", "1", "-p", "poet")
+    run("--threads", "1", "-p", "poet", "--kv-type", "q8_0")
+    run("--kv-type", "q8_0", "demo", "--kv-type", "q4_0,f16", "--flash-attention", "on", "--gpu-layers", "0")
     assert seen == [
         {"context": 1024, "threads": 3, "profile": None},
-        {"context": None, "threads": 2, "profile": None},
-        {"context": None, "threads": 1, "profile": "poet"},
+        {"threads": 2, "profile": None},
+        {"threads": 1, "kv_type_k": "q8_0", "kv_type_v": "q8_0", "profile": "poet"},
+        {"gpu_layers": 0, "flash_attention": "on", "kv_type_k": "q4_0", "kv_type_v": "f16", "profile": None},
     ]
 
 

@@ -73,3 +73,15 @@ def test_a_file_that_is_no_chat_is_refused_before_the_screen_changes(folders: Fo
     letter.write_text("Dear friend,\n")
     with pytest.raises(StoreError, match="not a chat"):
         find_chat(folders, str(letter))
+
+
+def test_settings_of_two_places_that_exclude_each_other_are_refused_with_both(folders: Folders, tmp_path: Path) -> None:
+    folders.config_dir.mkdir()
+    folders.config_file.write_text('[runtime]\nflash_attention = "off"\n')
+    poet = tmp_path / "poet.yaml"
+    poet.write_text("runtime:\n  kv_type_v: q8_0\n")
+    for given in ({"kv_type_v": "q8_0"}, {"profile": str(poet)}):
+        with pytest.raises(UsageError, match=r"`kv_type_v` by (flag|profile poet)") as caught:
+            prepare(**given)
+        assert "`flash_attention` by config" in caught.value.cause
+    assert prepare(profile=str(poet), flash_attention="on").host.runtime.kv_type_v == "q8_0"

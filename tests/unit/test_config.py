@@ -153,3 +153,21 @@ def test_a_file_that_cannot_be_read(folders: Folders, monkeypatch: pytest.Monkey
 
     with pytest.raises(ConfigError, match="Permission denied"):
         load_config(folders)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            'flash_attention = "off"\nkv_type_v = "q8_0"',
+            ["line 1", "`runtime`", "`kv_type_v: q8_0` needs flash attention"],
+        ),
+        ('batch = 1\nkv_type_k = "q8_1"', ["line 3", "`runtime.kv_type_k`", "'q8_1'", "Choose one of f32, f16"]),
+        ('flash_attention = "yes"', ["line 2", "`runtime.flash_attention`", "auto, on, off"]),
+    ],
+)
+def test_a_cache_that_cannot_be_is_refused_with_its_line(folders: Folders, lines: str, told: list[str]) -> None:
+    folders.config_file.write_text(f"[runtime]\n{lines}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(folders)
+    assert all(words in str(caught.value) for words in [str(folders.config_file), *told]), str(caught.value)

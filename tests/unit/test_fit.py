@@ -42,8 +42,8 @@ def cost(arch: str, **values: object) -> CacheCost | None:
 def test_the_8b_shape_takes_a_gibibyte_at_8k() -> None:
     found = cache_cost("llama", LLAMA_8B)
     assert found is not None
-    assert cache_bytes(found, 8192, batch=512) == 1024 * MIB
-    assert cache_bytes(found, 8192, batch=512, slots=2) == 2048 * MIB
+    assert cache_bytes(found, 8192, Runtime()) == 1024 * MIB
+    assert cache_bytes(found, 8192, Runtime(slots=2)) == 2048 * MIB
 
 
 def test_heads_may_differ_between_layers_and_default_to_all() -> None:
@@ -51,15 +51,15 @@ def test_heads_may_differ_between_layers_and_default_to_all() -> None:
     assert cost("x", **base) == CacheCost(full_elements=3 * 4 * 32)
     assert cost("x", **base, attention__head_count_kv=(1, 2, 1)) == CacheCost(full_elements=4 * 32)
     wide = cost("x", **base, attention__key_length=48, attention__value_length=16)
-    assert wide == CacheCost(full_elements=3 * 4 * 64)
+    assert wide == CacheCost(full_elements=3 * 4 * 64, key_share=0.75)
 
 
 def test_a_window_bounds_what_its_layers_keep() -> None:
     base = {"block_count": 6, "embedding_length": 64, "attention__head_count": 4, "attention__sliding_window": 1024}
     found = cost("gemma3", **base)
     assert found == CacheCost(full_elements=128, windowed_elements=5 * 128, window=1024)
-    assert cache_bytes(found, 32_768, batch=512) == 2 * (128 * 32_768 + 5 * 128 * 1536)
-    assert cache_bytes(found, 512, batch=512) == 2 * 6 * 128 * 512
+    assert cache_bytes(found, 32_768, Runtime()) == 2 * (128 * 32_768 + 5 * 128 * 1536)
+    assert cache_bytes(found, 512, Runtime()) == 2 * 6 * 128 * 512
     said = cost("other", **base, attention__sliding_window_pattern=(True, True, False, True, True, False))
     assert said == CacheCost(full_elements=2 * 128, windowed_elements=4 * 128, window=1024)
     unknown = cost("other", **base)
@@ -77,14 +77,14 @@ def test_compressed_and_shared_caches_cost_less() -> None:
         attention__key_length=576,
         attention__value_length=512,
     )
-    assert compressed == CacheCost(full_elements=4 * 576)
+    assert compressed == CacheCost(full_elements=4 * 576, key_share=1.0)
     assert cost("x", **base, attention__shared_kv_layers=3) == CacheCost(full_elements=128)
 
 
 def test_recurrent_states_do_not_grow() -> None:
     mamba = cost("mamba", block_count=2, embedding_length=8, ssm__inner_size=16, ssm__state_size=4, ssm__conv_kernel=4)
     assert mamba == CacheCost(state_bytes=4 * 2 * (3 * 16 + 4 * 16))
-    assert cache_bytes(mamba, 100_000, batch=512) == mamba.state_bytes
+    assert cache_bytes(mamba, 100_000, Runtime()) == mamba.state_bytes
     rwkv = cost("rwkv6", block_count=2, embedding_length=128, wkv__head_size=64, token_shift_count=2)
     assert rwkv == CacheCost(state_bytes=4 * 2 * (2 * 128 + 128 * 64))
     hybrid = cost(
@@ -152,3 +152,19 @@ def test_the_room_counts_what_a_loaded_model_would_give_back(monkeypatch: pytest
         held = read_room(runtime, (os.getpid(),)).available_bytes
         assert held is not None
         assert abs(held - GIB - own) < 64 * MIB
+
+
+def test_the_types_of_the_cache_count() -> None:
+    found = cache_cost("llama", LLAMA_8B)
+    sizes = {
+        kind: cache_bytes(found, 8192, Runtime(kv_type_k=kind, kv_type_v=kind)) for kind in ("f16", "q8_0", "q4_0")
+    }
+    assert sizes == {"f16": 1024 * MIB, "q8_0": 544 * MIB, "q4_0": 288 * MIB}
+    assert cache_bytes(found, 8192, Runtime(kv_type_k="q8_0")) == (512 + 272) * MIB
+    uneven = cache_cost("llama", {**LLAMA_8B, "llama.attention.key_length": 192, "llama.attention.value_length": 128})
+    assert cache_bytes(uneven, 100, Runtime(kv_type_k="f32")) == 100 * 32 * 8 * (192 * 4 + 128 * 2)
+
+
+def test_a_micro_batch_decides_how_long_windows_are() -> None:
+    found = CacheCost(windowed_elements=128, window=1024)
+    assert cache_bytes(found, 32_768, Runtime(batch=2048, micro_batch=256)) == 2 * 128 * 1280

@@ -52,6 +52,8 @@ def test_a_profile_says_only_what_it_was_told() -> None:
         ({"colour": "red"}, "unknown field `colour`"),
         ({"generation": {"temperatur": 1}}, "generation: .*temperatur"),
         ({"runtime": {"context": 1}}, "runtime: .*context"),
+        ({"runtime": {"kv_type_k": "q8_1"}}, "runtime: Invalid enum value 'q8_1'"),
+        ({"runtime": {"kv_type_v": "q4_0", "flash_attention": "off"}}, "runtime: .*needs flash attention"),
         ({"system": "x" * (1 << 21)}, "system"),
         ({"character": {"name": ""}}, "character.name"),
     ],

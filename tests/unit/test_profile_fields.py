@@ -21,7 +21,10 @@ FULL = Profile(
         "json_schema": {"type": "object"}, "dry_last_n": 9,
     },
     reasoning="high",
-    runtime={"context": 512, "mmap": False, "adapters": [{"path": "/a:b.gguf", "scale": 0.5}]},
+    runtime={
+        "context": 512, "mmap": False, "kv_type_k": "q8_0", "flash_attention": "on",
+        "adapters": [{"path": "/a:b.gguf", "scale": 0.5}],
+    },
     overflow="compact",
 )  # fmt: skip
 

@@ -77,11 +77,11 @@ class Conversation:
         """
         services, host = self._services, self._services.host
         try:
-            self._template = template_of(services.folders, profile)
+            template = template_of(services.folders, profile)
+            runtime = runtime_of(runtime_layers(services.config, profile, services.runtime_flags))
         except LlmtuiError as error:
             return error
-        self.profile, self.edits = profile, dict(edits)
-        runtime = runtime_of(runtime_layers(services.config, profile, services.runtime_flags))
+        self.profile, self.edits, self._template = profile, dict(edits), template
         if not runtime.adapters:
             runtime = msgspec.structs.replace(runtime, adapters=host.runtime.adapters)
         if runtime != host.runtime and host.alive:

@@ -24,8 +24,7 @@ def answer(
     system: str | None,
     model: str | None,
     profile: str | None,
-    context: int | None,
-    threads: int | None,
+    runtime: dict[str, Any],
     adapters: tuple[str, ...],
     sampling: dict[str, Any],
     stats: bool,
@@ -41,15 +40,14 @@ def answer(
         system: None takes the profile's or the configured system message; an empty one sends none.
         model: None takes the configured model.
         profile: by name or path; None takes the configured one.
-        context: tokens; None takes the configured size.
-        threads: None takes the configured number.
+        runtime: fields of `Runtime` over those of the profile and the configuration.
         adapters: LoRA adapters to attach, as the user wrote them.
         sampling: fields of `Sampling` over those of the profile and the configuration.
         stats: print the metrics to standard error.
         as_json: print one JSON object instead of the answer.
         dry_run: print what would be sent, and ask nothing.
     """
-    services = prepare(context=context, threads=threads, profile=profile)
+    services = prepare(profile=profile, **runtime)
     chosen_template = None if raw else services.template
     if template is not None:
         from llmtui.services.templates import find_template  # noqa: PLC0415 - needed for this option only

@@ -77,7 +77,7 @@ def program(ctx: click.Context, /, **options: Any) -> None:
     if ctx.invoked_subcommand is None:
         ctx.invoke(open_tui)
     elif ctx.invoked_subcommand in COMMANDS:
-        given = [f"--{name}" for name, value in options.items() if value is not None]
+        given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value is not None]
         if given:
             raise click.UsageError(f"{', '.join(given)} must stand behind `{ctx.invoked_subcommand}`", ctx)
 

@@ -127,8 +127,7 @@ def check(
     sets: tuple[str, ...],
     model: str | None,
     *,
-    context: int | None,
-    threads: int | None,
+    runtime: dict[str, Any],
     as_json: bool,
 ) -> int:
     """Check sets for mistakes, and with -m against a model's context."""
@@ -138,7 +137,7 @@ def check(
     from llmtui.services.prompt_sets import find_set  # noqa: PLC0415
     from llmtui.services.setup import prepare  # noqa: PLC0415
 
-    services = prepare(context=context, threads=threads)
+    services = prepare(**runtime)
     paths = [find_set(services.folders, name) for name in sets]
     if model is None:
         checks = [check_file(path) for path in paths]

@@ -54,15 +54,14 @@ def command(
     resume: str | None,
     folder: str | None,
     parallel: int,
-    context: int | None,
-    threads: int | None,
+    runtime: dict[str, Any],
     as_json: bool,
     **wishes: Any,
 ) -> int:
     """Put prompt sets to models, and score the answers."""
     given = [
-        f"--{name}"
-        for name, value in (("profile", profile), ("context", context), ("threads", threads), *wishes.items())
+        f"--{name.replace('_', '-')}"
+        for name, value in (("profile", profile), *runtime.items(), *wishes.items())
         if value is not None
     ]
     if resume is not None and (sets or models or given):
@@ -81,7 +80,6 @@ def command(
         profile=profile,
         folder=folder,
         parallel=parallel,
-        context=context,
-        threads=threads,
+        runtime=runtime,
         as_json=as_json,
     )

@@ -33,8 +33,7 @@ def start_run(
     profile: str | None,
     folder: str | None,
     parallel: int,
-    context: int | None,
-    threads: int | None,
+    runtime: dict[str, Any],
     as_json: bool,
 ) -> int:
     """Plan a run, run it, and return the exit code.
@@ -46,11 +45,10 @@ def start_run(
         profile: by name or path; None takes the configured one.
         folder: where the run is kept; None takes the user's own.
         parallel: samples in flight.
-        context: tokens; None takes the configured size.
-        threads: None takes the configured number.
+        runtime: fields of `Runtime` over those of the profile and the configuration.
         as_json: print JSON lines instead of a table.
     """
-    services = prepare(context=context, threads=threads, profile=profile)
+    services = prepare(profile=profile, **runtime)
     given = {name: value for name, value in wishes.items() if value is not None}
     if "timeout" in given:
         given["timeout_s"] = given.pop("timeout")

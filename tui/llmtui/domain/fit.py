@@ -9,13 +9,13 @@ from typing import Literal
 
 import msgspec
 
+from llmtui.domain.kv_types import bytes_per_element
 from llmtui.domain.models import CacheCost, ModelInfo
 from llmtui.domain.quantities import size
 from llmtui.domain.settings import DEFAULT_CONTEXT, Runtime
 
 Verdict = Literal["yes", "tight", "no"]
 
-F16_BYTES = 2
 F32_BYTES = 4
 WINDOW_STEP = 256
 """Windows are rounded up to this many tokens."""
@@ -86,7 +86,7 @@ def fit_of(info: ModelInfo, runtime: Runtime, room: Room) -> Fit:
     context = min(asked, info.trained_context or asked)
     if weights is None or cost is None:
         return Fit(verdict=None, reason="its header does not say enough", context=context, weights_bytes=weights)
-    cache = cache_bytes(cost, context, batch=runtime.batch, slots=runtime.slots)
+    cache = cache_bytes(cost, context, runtime)
     available = room.available_bytes
     verdict, reason = _judged(weights + cache, room)
     return Fit(
@@ -100,15 +100,17 @@ def fit_of(info: ModelInfo, runtime: Runtime, room: Room) -> Fit:
     )
 
 
-def cache_bytes(cost: CacheCost, context: int, *, batch: int, slots: int = 1) -> int:
-    """Bytes of the cache and of recurrent states for `slots` sequences of `context` tokens, in 16-bit floats."""
+def cache_bytes(cost: CacheCost, context: int, runtime: Runtime) -> int:
+    """Bytes of the cache and of recurrent states for sequences of `context` tokens, in the types of `runtime`."""
+    slots = runtime.slots
     cells = context * slots
     window = cells
     if cost.window:
-        needed = cost.window * slots + batch
+        needed = cost.window * slots + min(runtime.batch, runtime.micro_batch or runtime.batch)
         window = min(cells, -(-needed // WINDOW_STEP) * WINDOW_STEP)
     elements = cost.full_elements * cells + cost.windowed_elements * window
-    return elements * F16_BYTES + cost.state_bytes * slots
+    keys, values = bytes_per_element(runtime.kv_type_k), bytes_per_element(runtime.kv_type_v)
+    return round(elements * (cost.key_share * keys + (1 - cost.key_share) * values)) + cost.state_bytes * slots
 
 
 def cache_cost(architecture: str | None, values: Mapping[str, object]) -> CacheCost | None:
@@ -149,6 +151,7 @@ def cache_cost(architecture: str | None, values: Mapping[str, object]) -> CacheC
     return CacheCost(
         full_elements=full_elements,
         windowed_elements=windowed_elements,
+        key_share=key / (key + value) if key + value else 0.5,
         window=header.number("attention.sliding_window") or 0,
         state_bytes=F32_BYTES * recurrent * state,
     )

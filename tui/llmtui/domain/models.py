@@ -17,12 +17,14 @@ class CacheCost(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         full_elements: numbers a token leaves in the layers that see the whole context.
         windowed_elements: numbers a token leaves in the layers that see a window only.
+        key_share: share of those numbers that are keys; the others are values.
         window: of those, in tokens.
         state_bytes: of a sequence's recurrent states, however long it is.
     """
 
     full_elements: int = 0
     windowed_elements: int = 0
+    key_share: float = 0.5
     window: int = 0
     state_bytes: int = 0
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from llmtui.domain.kv_types import CHOICES
 from llmtui.domain.profile import Character, Mode, Overflow, Profile, Reasoning
 from llmtui.domain.settings import Runtime, Sampling
 
@@ -66,7 +67,12 @@ def _fields() -> tuple[Field, ...]:
         for name in Character.__struct_fields__
     ]
     settings = [
-        Field(path=f"{group}.{name}", kind=_KINDS.get(name, "number"), group=group)
+        Field(
+            path=f"{group}.{name}",
+            kind="choice" if name in CHOICES else _KINDS.get(name, "number"),
+            group=group,
+            choices=CHOICES.get(name, ()),
+        )
         for group, holder in (("generation", Sampling), ("runtime", Runtime))
         for name in holder.__struct_fields__
     ]

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from llmtui.domain.kv_types import FlashAttention, KvType, is_quantised
 from llmtui.domain.limits import MAX_FACTOR, MAX_GRAMMAR, MAX_INT, MAX_SCALE
 from llmtui.domain.quantities import parse_size
 
@@ -101,6 +102,11 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         threads: None takes the physical cores this process may use.
         gpu_layers: None offloads all when the build has a GPU back end; 0 none.
         batch: tokens of a prompt evaluated at once, which is also how often a prefill can be cancelled.
+        micro_batch: tokens that one pass through the layers takes, at most a batch; None takes the whole batch. Less
+            needs smaller compute buffers.
+        flash_attention: `auto` leaves it to llama.cpp, which asks the device.
+        kv_type_k: of the keys in the cache.
+        kv_type_v: of the values in the cache; a quantised one needs flash attention.
         slots: sequences in flight.
         mmap: map the file instead of reading it.
         adapters: LoRA adapters to attach; they belong to one base model, so the configuration takes none.
@@ -110,9 +116,18 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     threads: Annotated[int, Meta(ge=1, le=1024)] | None = None
     gpu_layers: Annotated[int, Meta(ge=0, le=10_000)] | None = None
     batch: Annotated[int, Meta(ge=1, le=65_536)] = 512
+    micro_batch: Annotated[int, Meta(ge=1, le=65_536)] | None = None
+    flash_attention: FlashAttention = "auto"
+    kv_type_k: KvType = "f16"
+    kv_type_v: KvType = "f16"
     slots: Annotated[int, Meta(ge=1, le=256)] = 1
     mmap: bool = True
     adapters: tuple[Adapter, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what llama.cpp cannot do."""
+        if self.flash_attention == "off" and is_quantised(self.kv_type_v):
+            raise ValueError(f"`kv_type_v: {self.kv_type_v}` needs flash attention, and `flash_attention` is off")
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

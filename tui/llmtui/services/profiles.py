@@ -234,8 +234,21 @@ def runtime_layers(config: Config, profile: Profile, flags: Mapping[str, Any]) -
 
 
 def runtime_of(layers: tuple[Layer, ...]) -> Runtime:
-    """How a model is loaded, and adapters with whole paths."""
-    runtime = msgspec.convert(lay_over(layers)[0], Runtime)
+    """How a model is loaded, and adapters with whole paths.
+
+    Raises:
+        UsageError: settings of two layers exclude each other; the cause says where each comes from.
+    """
+    values, origins = lay_over(layers)
+    try:
+        runtime = msgspec.convert(values, Runtime)
+    except msgspec.ValidationError as error:
+        places = [f"`{name}` by {origins[name]}" for name in ("flash_attention", "kv_type_v") if name in origins]
+        raise UsageError(
+            "These settings of a load exclude each other",
+            cause=f"runtime: {error}; {', '.join(places)}",
+            remedy="Set `flash_attention` to on or auto, or `kv_type_v` to f16",
+        ) from error
     adapters = tuple(
         msgspec.structs.replace(adapter, path=str(Path(adapter.path).expanduser().absolute()))
         if adapter.path.startswith("~/")

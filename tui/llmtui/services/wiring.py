@@ -30,7 +30,7 @@ class Services:
         own: names of the sampling settings that the configuration sets, and `system` when it does.
         profile: in use when the program starts.
         template: that it names.
-        runtime_flags: fields of `Runtime` from the command line; `config.runtime` has them, too.
+        runtime_flags: fields of `Runtime` from the command line.
     """
 
     config: Config

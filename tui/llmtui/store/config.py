@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from llmtui.domain.kv_types import CHOICES
 from llmtui.domain.settings import Pool, Runtime, Sampling, Server
 from llmtui.errors import ConfigError
 from llmtui.store.files import read_regular
@@ -159,6 +160,9 @@ def _explained(path: Path, text: str, document: dict[str, Any], message: str) ->
         remedy = f"Did you mean `{near[0]}`?" if near else f"Remove it; known here: {', '.join(known)}"
     elif keys == ["discover"]:
         remedy = f"Known are {', '.join(DISCOVERIES)}"
+    elif keys and keys[-1] in CHOICES and problem.startswith("Invalid enum value"):
+        problem = problem.replace("Invalid enum value", "unknown:")
+        remedy = f"Choose one of {', '.join(CHOICES[keys[-1]])}"
     line = _line_of(text, keys)
     where = f"{path}, line {line}" if line else str(path)
     return ConfigError("The configuration is not valid", cause=f"{where}: `{'.'.join(keys)}`: {problem}", remedy=remedy)

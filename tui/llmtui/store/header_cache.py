@@ -15,7 +15,7 @@ from llmtui.domain.models import CacheCost
 from llmtui.store.files import replace_whole
 from llmtui.store.paths import make_private_dir
 
-VERSION = 2
+VERSION = 3
 """Of what is kept: another one is as good as none."""
 MAX_ENTRIES = 20_000
 """Beyond this only what was used this time is kept."""
@@ -109,7 +109,7 @@ def stamp_of(parts: Sequence[Path]) -> Stamp:
     return tuple((status.st_size, status.st_mtime_ns) for status in (part.stat() for part in parts))
 
 
-def _numbers(facts: HeaderFacts) -> tuple[int, ...]:
+def _numbers(facts: HeaderFacts) -> tuple[float, ...]:
     """Counts that grow with what a header claims."""
     return (facts.weights_bytes or 0, *(msgspec.structs.astuple(facts.cache_cost) if facts.cache_cost else ()))
 

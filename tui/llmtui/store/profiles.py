@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 import llmtui
+from llmtui.domain.kv_types import CHOICES
 from llmtui.domain.profile import NAME_PATTERN, Character, Profile
 from llmtui.domain.settings import Adapter, Runtime, Sampling
 from llmtui.errors import StoreError, UsageError
@@ -165,7 +166,8 @@ def _told(message: str, place: tuple[str | int, ...]) -> tuple[str, tuple[str | 
     if message.startswith(("Expected `str`, got ", "Expected `str | null`, got ")):
         return message, place, 'Put it between quotes if a text is meant, as "42"'
     choices = {"mode": "instruct, chat, chat-instruct, text, infill", "overflow": "stop, slide, compact",
-               "reasoning": "on, off, low, medium, high"}  # fmt: skip
+               "reasoning": "on, off, low, medium, high",
+               **{name: ", ".join(words) for name, words in CHOICES.items()}}  # fmt: skip
     if place and place[-1] in choices and message.startswith("Invalid enum value"):
         return message.replace("Invalid enum value", "unknown:"), place, f"Choose one of {choices[str(place[-1])]}"
     return message, place, "Correct the value"

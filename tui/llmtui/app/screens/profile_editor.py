@@ -147,10 +147,10 @@ class ProfileEditor(ModalScreen[str | None]):
     def _show_used(self) -> None:
         """What each setting would be with the form as it is, and where it comes from."""
         try:
-            profile = profile_of(self._texts)
-        except ValueError:
+            settings = self._controller.settings_with(profile_of(self._texts))
+        except (ValueError, LlmtuiError):  # told when it is saved or tried
             return
-        for setting in self._controller.settings_with(profile):
+        for setting in settings:
             path = setting.name if setting.name.startswith("runtime.") else f"generation.{setting.name}"
             origin = "profile" if setting.origin.startswith("profile ") else setting.origin
             value = fmt.name(setting.text)
@@ -213,10 +213,9 @@ class ProfileEditor(ModalScreen[str | None]):
             self._tell(str(error), error=True)
             return
         self._saved, self._saved_as, self._original = dict(self._texts), name, profile
-        if self._controller.profile.name == name:
-            self._controller.use_profile(profile)
+        problem = self._controller.use_profile(profile) if self._controller.profile.name == name else None
         self.query_one("#box").border_title = Content(f"Profile {fmt.name(name)}")
-        self._tell(f"saved in {path}")
+        self._tell(f"saved in {path}" + (f", not in use: {problem}" if problem else ""), error=problem is not None)
 
     @on(FooterBar.Pressed)
     async def _pressed(self, message: FooterBar.Pressed) -> None:

@@ -121,7 +121,7 @@ class PullScreen(ModalScreen[str | None]):
 
         services = self._services
         try:
-            room = await asyncio.to_thread(read_room, services.config.runtime, services.host.pids)
+            room = await asyncio.to_thread(read_room, services.host.runtime, services.host.pids)
             endpoint = endpoint_of(None, services.config)
             self._remark(f"asking {endpoint} …")
             found = await look_up(text, endpoint=endpoint, room=room)

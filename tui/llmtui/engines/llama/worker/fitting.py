@@ -62,7 +62,7 @@ def check_memory(
         return
     context = granted_context(model, runtime)
     cells = context * runtime.slots
-    cache = kv_bytes_per_token(model) * cells
+    cache = int(kv_bytes_per_token(model, runtime) * cells)
     if cache + weights_bytes <= available_bytes:
         return
     if cells <= DRY_RUN_CELLS:

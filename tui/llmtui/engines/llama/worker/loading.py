@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
+from llmtui.domain.kv_types import FlashAttention, KvType, block_of, bytes_per_element
 from llmtui.domain.settings import DEFAULT_CONTEXT, Runtime
 from llmtui.domain.text import visible_line
 from llmtui.engines.llama.worker import machine
@@ -17,11 +18,11 @@ from llmtui.engines.llama.worker.bindings import AbortFlag, llama
 from llmtui.engines.llama.worker.logs import LogCapture
 from llmtui.errors import ModelError, OutOfMemoryError
 
-KV_ELEMENT_BYTES = 2
 LARGEST_CONTEXT = 2**31 - 1024
 LONGEST_CAUSE = 200
 """Characters of a log line that are shown."""
 _MAGIC = b"GGUF"
+_NO_FLASH_ATTENTION = re.compile(r"V cache.*(flash_attn|Flash Attention)", re.IGNORECASE)
 _NO_HEADER = "failed to load model from"
 _DOWNLOAD_AGAIN = "Download the file again, or take another one."
 
@@ -132,11 +133,18 @@ def open_context(model: Any, runtime: Runtime, logs: LogCapture) -> OpenModel:
     Raises:
         ModelError: llama.cpp could not make it.
     """
+    check_kv_types(model, runtime)
     granted = granted_context(model, runtime)
     threads = runtime.threads or machine.usable_cores()
     context = llama.llama_init_from_model(model, context_params(granted, runtime, threads))
     if not context:
         line = _best_line(logs)
+        if _NO_FLASH_ATTENTION.search(line):
+            raise ModelError(
+                f"The values of the cache cannot be kept in {runtime.kv_type_v}",
+                cause=f"`kv_type_v` needs flash attention, which cannot be had here: {_shortened(line)}",
+                remedy="Choose f16 for `kv_type_v`.",
+            )
         raise (OutOfMemoryError if _tells_of_memory(line) else ModelError)(
             "The context could not be created",
             cause=_shortened(line) or f"{granted:,} tokens in {runtime.slots} slots",
@@ -187,18 +195,49 @@ def metadata_int(model: Any, key: str) -> int | None:
     return None
 
 
-def kv_bytes_per_token(model: Any) -> int:
-    """Growth of a plain attention cache in 16-bit floats per token: an upper bound for windows and hybrids."""
-    arch = metadata(model, "general.architecture") or ""
-    heads = llama.llama_model_n_head(model)
-    width = llama.llama_model_n_embd(model) // heads if heads > 0 else 0
-    key = metadata_int(model, f"{arch}.attention.key_length") or width
-    value = metadata_int(model, f"{arch}.attention.value_length") or width
+def kv_bytes_per_token(model: Any, runtime: Runtime) -> float:
+    """Growth of a plain attention cache per token, in its types: an upper bound for windows and hybrids."""
     if llama.llama_model_is_recurrent(model):
         return 0
+    key, value = (head_size(model, which) for which in ("key", "value"))
     # A hybrid's first layer may hold no cache at all; then the number of query heads bounds those of the others.
-    kv_heads = llama.llama_model_n_head_kv(model) or heads
-    return int(llama.llama_model_n_layer(model) * kv_heads * (key + value) * KV_ELEMENT_BYTES)
+    kv_heads = llama.llama_model_n_head_kv(model) or llama.llama_model_n_head(model)
+    head_bytes = key * bytes_per_element(runtime.kv_type_k) + value * bytes_per_element(runtime.kv_type_v)
+    return float(llama.llama_model_n_layer(model) * kv_heads * head_bytes)
+
+
+def head_size(model: Any, which: Literal["key", "value"]) -> int:
+    """Numbers of one head's key or value; 0 where the file does not say."""
+    heads = llama.llama_model_n_head(model)
+    width = llama.llama_model_n_embd(model) // heads if heads > 0 else 0
+    arch = metadata(model, "general.architecture") or ""
+    return metadata_int(model, f"{arch}.attention.{which}_length") or width
+
+
+def check_kv_types(model: Any, runtime: Runtime) -> None:
+    """Refuse types whose blocks do not divide a head: llama.cpp checks them with flash attention only, else it aborts.
+
+    Raises:
+        ModelError: the cause has the numbers.
+    """
+    if llama.llama_model_is_recurrent(model):
+        return
+    arch = metadata(model, "general.architecture") or ""
+    checked: tuple[tuple[Literal["key", "value"], str, KvType], ...] = (
+        ("key", "kv_type_k", runtime.kv_type_k),
+        ("value", "kv_type_v", runtime.kv_type_v),
+    )
+    for which, field, kind in checked:
+        windowed = metadata_int(model, f"{arch}.attention.{which}_length_swa")
+        block = block_of(kind).elements
+        for size in (head_size(model, which), windowed or 0):
+            if size % block:
+                raise ModelError(
+                    f"This model's cache cannot be kept in {kind}",
+                    cause=f"`{field}`: {kind} keeps {block} numbers together; "
+                    f"a {which} of this model has {size}, which {block} does not divide",
+                    remedy=f"Choose f16 or bf16 for `{field}`.",
+                )
 
 
 def load_error(logs: LogCapture) -> ModelError:
@@ -246,6 +285,21 @@ def _shortened(line: str) -> str:
     return line if len(line) <= LONGEST_CAUSE else line[: LONGEST_CAUSE - 1] + "…"
 
 
+_FLASH_ATTENTION: dict[FlashAttention, int] = {
+    "auto": llama.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": llama.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": llama.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
+
+
+_GGML_TYPE_BF16 = 30
+"""Of `enum ggml_type`; the bindings leave it out."""
+
+
+def _ggml_type(kind: KvType) -> int:
+    return int(getattr(llama, f"GGML_TYPE_{kind.upper()}", _GGML_TYPE_BF16))
+
+
 def model_params(runtime: Runtime) -> Any:
     """How to open the file."""
     params = llama.llama_model_default_params()
@@ -258,11 +312,13 @@ def context_params(context: int, runtime: Runtime, threads: int) -> Any:
     """How to make a context of `context` tokens per slot."""
     params = llama.llama_context_default_params()
     params.n_ctx = min(context * runtime.slots, LARGEST_CONTEXT)
-    params.n_batch = params.n_ubatch = max(runtime.batch, runtime.slots)
+    params.n_batch = max(runtime.batch, runtime.slots)
+    params.n_ubatch = min(params.n_batch, runtime.micro_batch or params.n_batch)
     params.n_seq_max = runtime.slots
     params.n_outputs_max = runtime.slots
     params.n_threads = params.n_threads_batch = threads
-    params.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_AUTO
+    params.flash_attn_type = _FLASH_ATTENTION[runtime.flash_attention]
+    params.type_k, params.type_v = _ggml_type(runtime.kv_type_k), _ggml_type(runtime.kv_type_v)
     params.offload_kqv = True
     params.op_offload = True
     params.swa_full = False

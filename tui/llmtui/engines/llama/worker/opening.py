@@ -10,6 +10,7 @@ import msgspec
 
 from llmtui.domain.events import LoadProgress
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.settings import Runtime
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import visible_line
 from llmtui.engines.llama.wire import Load, LoadReply
@@ -121,7 +122,7 @@ def _describe(load: Load, opened: Opened, facts: TensorFacts | None, logs: LogCa
         quantisation=_quantisation(pointer),
         memory=memory,
         weights_read_per_token_bytes=facts.read_per_token(used, experts) if facts else None,
-        kv_bytes_per_token=_kv_growth(model, memory.kv_bytes),
+        kv_bytes_per_token=_kv_growth(model, load.runtime, memory.kv_bytes),
         template_source=template.source,
         template_sha256=template.sha256,
         vocabulary_size=opened.vocabulary.size,
@@ -135,9 +136,9 @@ def _describe(load: Load, opened: Opened, facts: TensorFacts | None, logs: LogCa
     )
 
 
-def _kv_growth(model: OpenModel, logged_bytes: int | None) -> float | None:
+def _kv_growth(model: OpenModel, runtime: Runtime, logged_bytes: int | None) -> float | None:
     """The formula where llama.cpp's own figure confirms it, else that figure; unknown with sliding windows."""
-    formula = float(loading.kv_bytes_per_token(model.model))
+    formula = loading.kv_bytes_per_token(model.model, runtime)
     if model.recurrent or logged_bytes is None:
         return formula
     if model.window:
