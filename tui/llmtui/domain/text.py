@@ -1,5 +1,6 @@
 """Text from strangers, made safe to show, and counted as people count it."""
 
+import functools
 import math
 import re
 import unicodedata
@@ -14,10 +15,7 @@ UNSAFE_RANGES = (
 """What must not reach a terminal as it is, to be put between the brackets of a regular expression."""
 UNSAFE = re.compile(f"[{UNSAFE_RANGES}]")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-_PICTURES = re.compile("[\u200d\u2190-\u2bff\ufe0f\U0001f000-\U0001ffff]")
-_WIDE = re.compile("[\u2e80-\ud7af\uf900-\ufdff\ufe10-\uffff\U00020000-\U0003ffff]")
 _DIGITS = re.compile("[0-9]")
-_FOREIGN = re.compile("[\u0080-\u200c\u200e-\u218f\u2c00-\u2e7f]")
 
 
 def visible(text: str) -> str:
@@ -62,9 +60,20 @@ def estimate_tokens(text: str) -> int:
     if text.isascii():
         digits = len(_DIGITS.findall(text))
         return math.ceil(digits / 1.2 + (len(text) - digits) / 4)
-    kinds = [len(kind.findall(text)) for kind in (_WIDE, _FOREIGN, _DIGITS, _PICTURES)]
+    kinds = [len(kind.findall(text)) for kind in _kinds()]
     wide, foreign, digits, pictures = kinds
     return math.ceil(wide / 1.3 + foreign / 2.5 + digits / 1.2 + pictures / 0.7 + (len(text) - sum(kinds)) / 4)
+
+
+@functools.cache
+def _kinds() -> tuple[re.Pattern[str], ...]:
+    """Wide, foreign, digits, pictures; compiling such long ranges takes milliseconds that no start should pay."""
+    return (
+        re.compile("[\u2e80-\ud7af\uf900-\ufdff\ufe10-\uffff\U00020000-\U0003ffff]"),
+        re.compile("[\u0080-\u200c\u200e-\u218f\u2c00-\u2e7f]"),
+        _DIGITS,
+        re.compile("[\u200d\u2190-\u2bff\ufe0f\U0001f000-\U0001ffff]"),
+    )
 
 
 def _shown(char: str) -> str:
