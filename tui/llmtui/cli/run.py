@@ -15,6 +15,8 @@ Examples:
   llmtui run coding -m qwen2 --epochs 5            pass@1 and pass@5
   llmtui run my-set.yaml -m vllm/qwen2-72b --parallel 16
   llmtui run --resume 3f2a                         go on with a run that was stopped or killed
+  llmtui run ruozhiba -m qwen2 --judge vllm/qwen2-72b
+  llmtui run --resume 3f2a --judge qwen2-7b        grade, or have another judge grade, what a run answered
   llmtui run maths -m demo --json | jq 'select(.event == "sample")'
 
 SET is a name from `llmtui prompts` or a path, MODEL a name from `llmtui models`, a path, SERVER/ID, or a URL with #ID.
@@ -24,10 +26,14 @@ without an answer are asked again then, and no others.
 
 Code in answers is not run: its samples are told as waiting, like those that a person or another model must grade.
 
+--judge MODEL has a model grade the answers that ask for a judge, once the others are unloaded: twice, with the scale
+listed from either end. Where the two differ the grade between them counts; how often they agree is told at the end. A
+person's grade stands above a judge's: Alt+G in llmtui shows what waits for one.
+
 --parallel N asks N samples at once: N requests to a server, N slots of a model in this machine's memory.
 
-Exit codes: 0 every sample passed or waits; 1 some failed, or have no answer; 2 usage; 3 no model could be asked; 130
-interrupted."""
+Exit codes: 0 every sample passed or waits; 1 some failed, or have no answer; 2 usage; 3 no model could be asked,
+or the judge failed; 130 interrupted."""
 
 
 @click.command(name="run", epilog=EXAMPLES)
@@ -39,6 +45,7 @@ interrupted."""
 @click.option("--limit", type=click.IntRange(1, MAX_INT), metavar="N", help="The first N samples of each set only.")
 @click.option("--timeout", type=click.FloatRange(1, 86_400), metavar="S", help="Seconds that a sample may take.")
 @click.option("--parallel", type=click.IntRange(1, 256), default=1, metavar="N", help="Ask N samples at once.")
+@click.option("--judge", metavar="MODEL", help="Have this model grade the answers that a judge is to grade.")
 @click.option("--resume", metavar="ID", help="Go on with a run.")
 @click.option("-o", "--output", "folder", metavar="DIR", help="Keep the run in this folder.")
 @runtime_options
@@ -51,6 +58,7 @@ def command(
     models: tuple[str, ...],
     *,
     profile: str | None,
+    judge: str | None,
     resume: str | None,
     folder: str | None,
     parallel: int,
@@ -72,7 +80,7 @@ def command(
     from llmtui.cli.running import resume_run, start_run  # noqa: PLC0415 - loaded once the words of the command are right
 
     if resume is not None:
-        return resume_run(resume, folder=folder, parallel=parallel, as_json=as_json)
+        return resume_run(resume, folder=folder, parallel=parallel, judge=judge, as_json=as_json)
     return start_run(
         sets,
         models,
@@ -81,5 +89,6 @@ def command(
         folder=folder,
         parallel=parallel,
         runtime=runtime,
+        judge=judge,
         as_json=as_json,
     )

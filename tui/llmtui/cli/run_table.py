@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from llmtui.cli import output
 from llmtui.cli.columns import aligned
+from llmtui.domain.judges import JudgeRow
 from llmtui.domain.quantities import number
 from llmtui.domain.run_summary import SummaryRow
 from llmtui.services.scoring.registry import Waits
@@ -37,6 +38,23 @@ def waiting_lines(waiting: Mapping[str, Mapping[Waits, int]]) -> list[str]:
         parts = [f"{count:,} {_WAITS[waits]}" for waits, count in sorted(counts.items())]
         lines.append(f"{output.safe_line(name)}: of the answers {'; '.join(parts)}")
     return lines
+
+
+def judge_lines(judged: Sequence[JudgeRow]) -> list[str]:
+    """How far each judge is to be trusted, a line for each."""
+    lines = []
+    for row in judged:
+        told = f"judge {output.safe_line(row.judge)}: {row.graded:,} graded"
+        if row.graded:
+            told += f"; the same grade with the scale listed from either end: {_of(row.agreed, row.graded)}"
+        if row.checked:
+            told += f"; people agree with it: {_of(row.confirmed, row.checked)}"
+        lines.append(told)
+    return lines
+
+
+def _of(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,} ({100 * part / whole:.0f} %)"
 
 
 def _cells(row: SummaryRow, ks: Sequence[int], *, unscored: bool) -> list[str]:

@@ -12,6 +12,8 @@ from llmtui.cli import output
 from llmtui.domain.events import Failed
 from llmtui.services.runs.book import RunBook
 from llmtui.services.runs.events import (
+    JudgeFailed,
+    JudgeReady,
     ModelDone,
     ModelFailed,
     ModelLoading,
@@ -21,6 +23,7 @@ from llmtui.services.runs.events import (
     RunEvent,
     SampleBegun,
     SampleEnded,
+    SampleScored,
 )
 
 if TYPE_CHECKING:
@@ -68,10 +71,13 @@ class JsonView:
                 result = {"outcome": event.result.outcome, "value": event.result.value}
                 record.pop("record")
                 output.write_json_line({"event": "sample", **record, **result, "scores": scores})
-            case ModelReady():
+            case SampleScored():
+                scores = [msgspec.to_builtins(score) for score in event.scores]
+                output.write_json_line({"event": "score", **msgspec.to_builtins(event.result), "scores": scores})
+            case ModelReady() | ModelFailed():
                 output.write_json_line({"event": "model", **msgspec.to_builtins(event)})
-            case ModelFailed():
-                output.write_json_line({"event": "model", **msgspec.to_builtins(event)})
+            case JudgeReady() | JudgeFailed():
+                output.write_json_line({"event": "judge", **msgspec.to_builtins(event)})
             case Remark():
                 output.note(event.text)
 
@@ -83,23 +89,37 @@ class Figures:
         self._clock = clock
         self.model = ""
         self.number = 0
+        self.judges = False
         self.total = 0
         self.done = 0
         self.failed = 0
         self.errors = 0
         self._began_s = clock()
 
-    def begin(self, model: str, total: int) -> None:
-        """Count a model from nothing."""
-        self.model, self.total = model, total
+    def begin(self, model: str, total: int, *, judges: bool = False) -> None:
+        """Count a model from nothing.
+
+        Args:
+            model: its name.
+            total: answers to come, or to be graded.
+            judges: whether it grades.
+        """
+        self.model, self.total, self.judges = model, total, judges
         self.done = self.failed = self.errors = 0
         self._began_s = self._clock()
 
-    def count(self, event: SampleEnded) -> None:
-        """Count a sample."""
+    def count(self, event: SampleEnded | SampleScored) -> None:
+        """Count a sample, or a grade."""
         self.done += 1
-        self.failed += event.result.outcome == "failed"
-        self.errors += event.result.outcome in {"error", "cancelled"}
+        if isinstance(event, SampleScored):
+            self.errors += any(score.error is not None for score in event.scores)
+        else:
+            self.failed += event.result.outcome == "failed"
+            self.errors += event.result.outcome in {"error", "cancelled"}
+
+    def counts(self, event: SampleEnded | SampleScored) -> bool:
+        """Whether an event brings on what is counted now: code that was run late does not."""
+        return self.judges or isinstance(event, SampleEnded)
 
     @property
     def pace(self) -> str:
@@ -115,7 +135,8 @@ class Figures:
     def told(self) -> str:
         """Failures and pace, separated by dots."""
         failed = f"{self.failed:,} failed" if self.failed else ""
-        errors = f"{self.errors:,} without an answer" if self.errors else ""
+        what = "a grade" if self.judges else "an answer"
+        errors = f"{self.errors:,} without {what}" if self.errors else ""
         return " · ".join(part for part in (failed, errors, self.pace) if part)
 
 
@@ -141,12 +162,16 @@ class LineView:
                 figures.number += 1
                 figures.begin(event.model, event.turns)
                 self._told_s = self._clock()
-            case SampleEnded():
+            case JudgeReady():
+                figures.begin(f"judge {event.model}", event.answers, judges=True)
+                self._told_s = self._clock()
+            case SampleEnded() | SampleScored() if figures.counts(event):
                 figures.count(event)
         for line in remarks(event, f"model {figures.number} of {self._models}"):
             output.note(line)
         now_s = self._clock()
-        if isinstance(event, SampleEnded) and (now_s - self._told_s >= PLAIN_S or figures.done == figures.total):
+        counted = isinstance(event, SampleEnded | SampleScored) and figures.counts(event)
+        if counted and (now_s - self._told_s >= PLAIN_S or figures.done == figures.total):
             self._told_s = now_s
             told = f" · {figures.told}" if figures.told else ""
             output.note(f"{output.safe_line(figures.model)}: {figures.done:,} of {figures.total:,}{told}")
@@ -171,11 +196,14 @@ class BarView:
             case ModelReady():
                 figures.begin(event.model, event.turns)
                 self._rich.reset(self._task, total=event.turns, description=output.safe_line(event.model))
+            case JudgeReady():
+                figures.begin(f"judge {event.model}", event.answers, judges=True)
+                self._rich.reset(self._task, total=event.answers, description=output.safe_line(figures.model))
             case SampleBegun():
                 self._rich.update(
                     self._task, description=output.safe_line(f"{event.model} · {event.set}/{event.sample}")
                 )
-            case SampleEnded():
+            case SampleEnded() | SampleScored() if figures.counts(event):
                 figures.count(event)
                 share = f"{figures.done:,}/{figures.total:,}"
                 self._rich.update(self._task, completed=figures.done, told=f"{share} · {figures.told}")
@@ -203,7 +231,7 @@ def remarks(event: RunEvent, place: str) -> list[str]:
         case Remark():
             return [event.text]
         case _:
-            return []
+            return _grading_lines(event)
 
 
 def _ready_lines(event: ModelReady, place: str) -> list[str]:
@@ -212,6 +240,23 @@ def _ready_lines(event: ModelReady, place: str) -> list[str]:
     template = f", template: {output.safe_line(event.loaded.template_source or 'unknown')}"
     head = f"{output.safe_line(event.model)} ({place})" if place else output.safe_line(event.model)
     return [f"{head}: {event.turns:,} to ask{answered}{context}{template}", *_unfit_lines(event)]
+
+
+def _grading_lines(event: RunEvent) -> list[str]:
+    """What people should read of a judge's work, and of scorers that failed on answers from before."""
+    match event:
+        case JudgeReady():
+            own = ", ".join(map(output.safe_line, event.related))
+            head = f"judge {output.safe_line(event.model)}: {event.answers:,} to grade"
+            return [head, f"  it may favour itself and models of its family: {own}"] if own else [head]
+        case JudgeFailed():
+            return [f"judge {output.safe_line(event.model)}: {_error_text(event.error)}"]
+        case SampleScored():
+            result = event.result
+            name = output.safe_line(f"{result.model} · {result.set}/{result.sample}")
+            return [f"{name}: {output.safe_line(score.error)}" for score in event.scores if score.error is not None]
+        case _:
+            return []
 
 
 def _unfit_lines(event: ModelReady) -> list[str]:

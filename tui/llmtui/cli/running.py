@@ -11,13 +11,15 @@ import msgspec
 
 from llmtui.cli import output
 from llmtui.cli.failures import INTERRUPTED
-from llmtui.cli.run_table import summary_lines, waiting_lines
+from llmtui.cli.run_table import judge_lines, summary_lines, waiting_lines
 from llmtui.cli.run_view import viewed
 from llmtui.domain.run import RunPlan
 from llmtui.domain.run_summary import SummaryRow
 from llmtui.errors import ModelError
 from llmtui.services.runner import Runner
 from llmtui.services.runs.book import RunBook, find_run
+from llmtui.services.runs.events import JudgeFailed
+from llmtui.services.runs.judging import Scoring
 from llmtui.services.runs.plan import Wishes, make_plan
 from llmtui.services.setup import prepare
 from llmtui.services.wiring import Services
@@ -33,6 +35,7 @@ def start_run(
     profile: str | None,
     folder: str | None,
     parallel: int,
+    judge: str | None,
     runtime: dict[str, Any],
     as_json: bool,
 ) -> int:
@@ -45,6 +48,7 @@ def start_run(
         profile: by name or path; None takes the configured one.
         folder: where the run is kept; None takes the user's own.
         parallel: samples in flight.
+        judge: the model that grades; None grades nothing.
         runtime: fields of `Runtime` over those of the profile and the configuration.
         as_json: print JSON lines instead of a table.
     """
@@ -56,37 +60,52 @@ def start_run(
     for name in plan.models:
         with contextlib.suppress(ModelError):  # a damaged file is recorded when its turn comes, and the next goes on
             services.catalogue.resolve(name)
+    scoring = _scoring(services, judge)
     where = Path(folder) if folder is not None else None
-    return asyncio.run(_begin(services, plan, where, parallel=parallel, as_json=as_json))
+    return asyncio.run(_begin(services, plan, where, scoring, parallel=parallel, as_json=as_json))
 
 
-def resume_run(word: str, *, folder: str | None, parallel: int, as_json: bool) -> int:
+def resume_run(word: str, *, folder: str | None, parallel: int, judge: str | None, as_json: bool) -> int:
     """Take a run up again, and return the exit code.
 
     Args:
         word: id or file of the run.
         folder: where it is kept; None takes the user's own.
         parallel: samples in flight.
+        judge: the model that grades what waits, or what another one has graded; None grades nothing.
         as_json: print JSON lines instead of a table.
     """
     services = prepare()
     path = find_run(services.folders, word, Path(folder) if folder is not None else None)
-    return asyncio.run(_resume(services, path, parallel=parallel, as_json=as_json))
+    return asyncio.run(_resume(services, path, _scoring(services, judge), parallel=parallel, as_json=as_json))
 
 
-async def _begin(services: Services, plan: RunPlan, folder: Path | None, *, parallel: int, as_json: bool) -> int:
+def _scoring(services: Services, judge: str | None) -> Scoring:
+    """Who scores.
+
+    Raises:
+        UsageError: there is no such judge; better now than after hours of answers.
+    """
+    if judge is not None:
+        services.catalogue.resolve(judge)
+    return Scoring(judge=judge)
+
+
+async def _begin(
+    services: Services, plan: RunPlan, folder: Path | None, scoring: Scoring, *, parallel: int, as_json: bool
+) -> int:
     book = await RunBook.begin(services.folders, folder, plan)
-    return await _follow(services, book, parallel=parallel, as_json=as_json)
+    return await _follow(services, book, scoring, parallel=parallel, as_json=as_json)
 
 
-async def _resume(services: Services, path: Path, *, parallel: int, as_json: bool) -> int:
+async def _resume(services: Services, path: Path, scoring: Scoring, *, parallel: int, as_json: bool) -> int:
     book = await asyncio.to_thread(RunBook.reopen, services.folders, path)
-    return await _follow(services, book, parallel=parallel, as_json=as_json)
+    return await _follow(services, book, scoring, parallel=parallel, as_json=as_json)
 
 
-async def _follow(services: Services, book: RunBook, *, parallel: int, as_json: bool) -> int:
+async def _follow(services: Services, book: RunBook, scoring: Scoring, *, parallel: int, as_json: bool) -> int:
     """Run to the end or to the first Ctrl-C; a second one ends the program."""
-    runner = Runner(services, book, services.host, parallel=parallel)
+    runner = Runner(services, book, services.host, parallel=parallel, scoring=scoring)
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
@@ -94,23 +113,24 @@ async def _follow(services: Services, book: RunBook, *, parallel: int, as_json: 
         loop.remove_signal_handler(signal.SIGINT)
 
     loop.add_signal_handler(signal.SIGINT, interrupt)
-    finished = False
+    finished = judge_failed = False
     try:
         with viewed(book, as_json=as_json) as view:
             async with contextlib.aclosing(runner.events()) as events:
                 async for event in events:
+                    judge_failed = judge_failed or isinstance(event, JudgeFailed)
                     view.take(event)
         finished = not runner.stop.is_set()
     finally:
         loop.remove_signal_handler(signal.SIGINT)
         await services.host.close()
         await book.close(finished=finished)
-    return _tell_end(book, finished=finished, as_json=as_json)
+    return _tell_end(book, finished=finished, judge_failed=judge_failed, as_json=as_json)
 
 
-def _tell_end(book: RunBook, *, finished: bool, as_json: bool) -> int:
-    rows = book.summary()
-    code = _exit_code(book, rows) if finished else INTERRUPTED
+def _tell_end(book: RunBook, *, finished: bool, judge_failed: bool, as_json: bool) -> int:
+    rows, judged = book.summary(), book.judged()
+    code = _exit_code(book, rows, judge_failed=judge_failed) if finished else INTERRUPTED
     if as_json:
         output.write_json_line(
             {
@@ -121,12 +141,13 @@ def _tell_end(book: RunBook, *, finished: bool, as_json: bool) -> int:
                 "exit_code": code,
                 "failures": book.stored.failures,
                 "totals": msgspec.to_builtins(rows, str_keys=True),
+                "judges": msgspec.to_builtins(judged),
             }
         )
     else:
         for line in summary_lines(rows):
             output.write(line + "\n")
-    for line in waiting_lines(book.waiting()):
+    for line in (*judge_lines(judged), *waiting_lines(book.waiting())):
         output.note(line)
     for model, title in book.stored.failures.items():
         output.note(f"not asked to the end: {output.safe_line(model)}: {output.safe_line(title)}")
@@ -142,8 +163,8 @@ def _resume_word(book: RunBook) -> str:
     return shlex.quote(output.safe_line(book.path)) if book.elsewhere else book.run.id
 
 
-def _exit_code(book: RunBook, rows: list[SummaryRow]) -> int:
-    if book.stored.failures and not any(row.asked for row in rows):
+def _exit_code(book: RunBook, rows: list[SummaryRow], *, judge_failed: bool) -> int:
+    if judge_failed or (book.stored.failures and not any(row.asked for row in rows)):
         return NO_MODEL
     imperfect = any(row.failed or row.errors or row.cancelled or row.asked < row.planned for row in rows)
     return int(imperfect or bool(book.stored.failures))

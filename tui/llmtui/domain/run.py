@@ -11,6 +11,7 @@ from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import TurnMetrics
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.profile import Wanted
+from llmtui.domain.scorers import Human, ModelGraded
 from llmtui.domain.settings import Runtime
 from llmtui.domain.transcript import SCHEMA, EndRecord, Manifest
 
@@ -129,6 +130,8 @@ class SampleRecord(msgspec.Struct, frozen=True, kw_only=True, tag="sample", tag_
         scores: how many score records follow at once.
         waiting: scorers that wait for somebody: their names.
         rubric: how a person or a judge should grade.
+        graders: scorers that grade, by their index, so that they need no prompt set, which may have changed since.
+        references: right answers, or a model answer, for whoever grades.
     """
 
     key: str
@@ -153,6 +156,8 @@ class SampleRecord(msgspec.Struct, frozen=True, kw_only=True, tag="sample", tag_
     waiting: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     rubric: str | None = None
+    graders: dict[int, ModelGraded | Human] = {}
+    references: tuple[str, ...] = ()
 
 
 class ScoreRecord(msgspec.Struct, frozen=True, kw_only=True, tag="score", tag_field="record", omit_defaults=True):

@@ -1,6 +1,7 @@
 """What a prompt set says about scoring: one struct a scorer, told apart by `type`. How they score is elsewhere."""
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -208,24 +209,32 @@ class UnitTests(Scorer, frozen=True, kw_only=True, tag="unit_tests"):
     limits: Limits = Limits()
 
 
-class ModelGraded(Scorer, frozen=True, kw_only=True, tag="model_graded"):
-    """Another model grades the answer by the sample's rubric.
+class Graded(Scorer, frozen=True, kw_only=True):
+    """What is graded by the sample's rubric, later than it is answered.
 
     Attributes:
-        scale: the grades it may give, the worst first.
+        scale: the grades there are, the worst first.
+        pass_at: the worst grade that is good enough; None takes the first one above the middle of the scale.
     """
 
     scale: Annotated[tuple[int, ...], Meta(min_length=2)] = (0, 1, 2)
+    pass_at: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a scale without an order, and a bound that is no grade."""
+        rising = all(low < high for low, high in pairwise(self.scale))
+        if not rising and not all(low > high for low, high in pairwise(self.scale)):
+            raise ValueError("`scale` must go from the worst grade to the best one, each of them once")
+        if self.pass_at is not None and self.pass_at not in self.scale:
+            raise ValueError(f"`pass_at` is {self.pass_at}, which is no grade of the scale")
 
 
-class Human(Scorer, frozen=True, kw_only=True, tag="human"):
-    """A person grades the answer by the sample's rubric, later.
+class ModelGraded(Graded, frozen=True, kw_only=True, tag="model_graded"):
+    """Another model grades the answer."""
 
-    Attributes:
-        scale: the grades to choose from, the worst first.
-    """
 
-    scale: Annotated[tuple[int, ...], Meta(min_length=2)] = (0, 1, 2)
+class Human(Graded, frozen=True, kw_only=True, tag="human"):
+    """A person grades the answer."""
 
 
 AnyScorer = (

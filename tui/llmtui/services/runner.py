@@ -26,10 +26,11 @@ from llmtui.services.runs.events import (
     SampleBegun,
     SampleEnded,
 )
-from llmtui.services.runs.judging import Scoring, scores_of, waiting_names
+from llmtui.services.runs.judging import Scoring, grading_parts, scores_of, waiting_names
 from llmtui.services.runs.late import score_late
 from llmtui.services.runs.plan import Job, jobs_of, key_of
 from llmtui.services.runs.stage import GivenUpError, Stage, identity_of
+from llmtui.services.runs.stopping import before
 from llmtui.services.runs.tries import on_server, on_worker
 from llmtui.services.wiring import Services
 
@@ -101,6 +102,24 @@ class Runner:
                     continue
             await self._run_model(name, bandwidth)
         await score_late(self._book, self._scoring, self.stop, self._tell)
+        if self._scoring.judge is not None and not self.stop.is_set():
+            await self._judge(self._scoring.judge)
+
+    async def _judge(self, name: str) -> None:
+        """Have a model grade what waits for one, now that the others are unloaded."""
+        from llmtui.services.judge.judging import Judging  # noqa: PLC0415 - few runs have a judge
+
+        judging = Judging(
+            self._services,
+            self._book,
+            self._host,
+            name,
+            parallel=self._parallel,
+            first_wait_s=self._first_wait_s,
+            tell=self._tell,
+        )
+        await judging.run(self.stop)
+        self._tell_problem()
 
     async def _run_model(self, name: str, bandwidth: float | None) -> None:
         try:
@@ -111,7 +130,7 @@ class Runner:
         stage = self._stage(name, info, bandwidth)
         try:
             opening = asyncio.create_task(stage.open())
-            if not await _before(opening, self.stop):
+            if not await before(opening, self.stop):
                 return
             await opening
             await self._ask_all(name, stage)
@@ -149,7 +168,7 @@ class Runner:
         self._tell(ModelReady(model=name, loaded=loaded, turns=turns, answered=answered, unfit=unfit))
         if first is not None:
             warming = asyncio.create_task(warm_up(stage.bench().engine, first))
-            await _before(warming, self.stop)
+            await before(warming, self.stop)
         jobs, taking = self._jobs(), asyncio.Lock()
         try:
             async with asyncio.TaskGroup() as lanes:
@@ -186,7 +205,9 @@ class Runner:
             record = await on_worker(once, stage.bring_back, self.stop)
         else:
             record = await on_server(once, self.stop, first_wait_s=self._first_wait_s)
-        record = msgspec.structs.replace(record, model=name, waiting=waiting_names(job.sample, self._scoring))
+        record = msgspec.structs.replace(
+            record, model=name, waiting=waiting_names(job.sample, self._scoring), **grading_parts(job.sample)
+        )
         scores = await asyncio.to_thread(scores_of, record, job.sample, self._scoring)
         record = msgspec.structs.replace(record, scores=len(scores))
         result = await self._book.note_sample(record, scores)
@@ -242,19 +263,6 @@ class Runner:
             self._told_problem = problem
             told = f"the run cannot be saved: {problem}; it goes on" if problem else "the run is saved again"
             self._tell(Remark(told))
-
-
-async def _before(task: "asyncio.Task[object]", stop: asyncio.Event) -> bool:
-    """Wait for either; False when `stop` came first, and the task is cancelled and over by then."""
-    stopper = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait({task, stopper}, return_when=asyncio.FIRST_COMPLETED)
-        return task.done()
-    finally:
-        stopper.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
 
 
 def _first_error(group: BaseExceptionGroup[LlmtuiError]) -> LlmtuiError:

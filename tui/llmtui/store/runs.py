@@ -54,6 +54,10 @@ class StoredRun:
         self._keys: dict[tuple[str, str, str, int], str] = {}
         self._heads: dict[str, SampleRecord] = {}
 
+    def scores(self, key: str) -> tuple[ScoreRecord, ...]:
+        """Scores of an answer, the last of each scorer."""
+        return tuple(self._scores.get(key, {}).values())
+
     def take(self, record: RunLine) -> None:
         """Take the next record of the file."""
         match record:
@@ -195,4 +199,6 @@ def _without_texts(record: SampleRecord) -> SampleRecord:
         metrics=metrics,
         earlier=(),
         rubric=None,
+        graders={},
+        references=(),
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import llmtui
+from llmtui.domain.judges import JudgeRow, judge_rows
 from llmtui.domain.run import ModelRecord, Result, RunPlan, RunRecord, SampleRecord, ScoreRecord
 from llmtui.domain.run_summary import SummaryRow, summarise
 from llmtui.domain.text import visible_line
@@ -136,6 +137,10 @@ class RunBook:
             if kinds:
                 found.setdefault(result.set, Counter()).update(kinds)
         return found
+
+    def judged(self) -> list[JudgeRow]:
+        """A row for each model that has graded answers."""
+        return judge_rows(self._stored.scores(key) for key in self._stored.results)
 
     async def close(self, *, finished: bool) -> None:
         """Write the end and let go of the file.

@@ -75,6 +75,43 @@ class SampleScored(msgspec.Struct, frozen=True):
     result: Result
 
 
+class JudgeReady(msgspec.Struct, frozen=True, kw_only=True):
+    """A model grades answers from now on.
+
+    Attributes:
+        model: its name.
+        answers: to be graded.
+        related: models among those graded that it may favour: itself, or of its family.
+    """
+
+    model: str
+    loaded: LoadedModel
+    answers: int
+    related: tuple[str, ...] = ()
+
+
+class JudgeFailed(msgspec.Struct, frozen=True):
+    """The judge cannot be loaded, or fails again and again; what it has not graded waits on."""
+
+    model: str
+    error: Failed
+
+
+class JudgeDone(msgspec.Struct, frozen=True, kw_only=True):
+    """The judge is through, and unloaded.
+
+    Attributes:
+        graded: answers that have a grade now.
+        agreed: of them, those where it gave the same grade with the scale listed from either end.
+        ungraded: answers without a grade.
+    """
+
+    model: str
+    graded: int
+    agreed: int
+    ungraded: int
+
+
 class Remark(msgspec.Struct, frozen=True):
     """Something that people should know; one line, safe to show."""
 
@@ -90,5 +127,8 @@ RunEvent = (
     | SampleBegun
     | SampleEnded
     | SampleScored
+    | JudgeReady
+    | JudgeFailed
+    | JudgeDone
     | Remark
 )

@@ -1,11 +1,11 @@
 """Scores of an answer, as records."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import SampleRecord, ScoreRecord
-from llmtui.domain.scorers import AnyScorer, UnitTests
+from llmtui.domain.scorers import AnyScorer, Human, ModelGraded, UnitTests
 from llmtui.domain.text import well_formed
 from llmtui.services.scoring.registry import score, waits_for
 from llmtui.services.scoring.result import Score
@@ -21,9 +21,11 @@ class Scoring(NamedTuple):
 
     Attributes:
         run_code: scores code by running it; None where the user has not allowed it.
+        judge: the model that grades, as the user named it.
     """
 
     run_code: RunCode | None = None
+    judge: str | None = None
 
     def waits(self, scorer: AnyScorer) -> bool:
         """Whether a scorer cannot score an answer as soon as it is there."""
@@ -34,6 +36,15 @@ class Scoring(NamedTuple):
 def waiting_names(sample: Sample, scoring: Scoring) -> tuple[str, ...]:
     """Names of a sample's scorers that wait."""
     return tuple(_name(scorer) for scorer in sample.scorers if scoring.waits(scorer))
+
+
+def grading_parts(sample: Sample) -> dict[str, Any]:
+    """Fields of a sample's record that whoever grades it needs; none where nobody does."""
+    graders = {index: one for index, one in enumerate(sample.scorers) if isinstance(one, ModelGraded | Human)}
+    if not graders:
+        return {}
+    reference = (sample.reference,) if sample.reference else ()
+    return {"graders": graders, "references": (*reference, *sample.targets)}
 
 
 def scores_of(record: SampleRecord, sample: Sample, scoring: Scoring | None = None) -> tuple[ScoreRecord, ...]:

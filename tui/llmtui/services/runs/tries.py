@@ -4,24 +4,41 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
 
-from llmtui.domain.run import SampleRecord
+from llmtui.domain.events import Failed
 
 SERVER_TRIES = 4
 LOCAL_TRIES = 2
 LONGEST_WAIT_S = 30.0
 _REFUSED = re.compile(r"HTTP 4(?!08|25|29)\d\d\b")
 """An error of ours, as the engines' boundary words it, that comes again however often one asks."""
-Ask = Callable[[int], Awaitable[SampleRecord]]
 
 
-def is_passing(record: SampleRecord) -> bool:
+class Tried(Protocol):
+    """What one try brings."""
+
+    @property
+    def error(self) -> Failed | None:
+        """Why there is no answer."""
+
+
+T = TypeVar("T", bound=Tried)
+Ask = Callable[[int], Awaitable[T]]
+
+
+def is_refused(error: Failed) -> bool:
+    """Whether the request is refused for what it is."""
+    return error.kind == "usage" or (error.kind == "engine" and _REFUSED.match(error.cause) is not None)
+
+
+def is_passing(tried: Tried) -> bool:
     """Whether a server's failure may be over soon."""
-    error = record.error
-    return error is not None and error.kind == "engine" and not _REFUSED.match(error.cause)
+    error = tried.error
+    return error is not None and error.kind == "engine" and not is_refused(error)
 
 
-async def on_server(ask: Ask, stop: asyncio.Event, *, first_wait_s: float = 1.0) -> SampleRecord:
+async def on_server(ask: Ask[T], stop: asyncio.Event, *, first_wait_s: float = 1.0) -> T:
     """Ask until there is an answer or a failure that stays, waiting longer each time.
 
     Args:
@@ -45,16 +62,16 @@ async def on_server(ask: Ask, stop: asyncio.Event, *, first_wait_s: float = 1.0)
     )
     number = 0
 
-    async def once() -> SampleRecord:
+    async def once() -> T:
         nonlocal number
         number += 1
         return await ask(number)
 
-    record: SampleRecord = await tries(once)
+    record: T = await tries(once)
     return record
 
 
-async def on_worker(ask: Ask, died: Callable[[], Awaitable[bool]], stop: asyncio.Event) -> SampleRecord:
+async def on_worker(ask: Ask[T], died: Callable[[], Awaitable[bool]], stop: asyncio.Event) -> T:
     """Ask, and once more on a fresh worker when the process died in the middle.
 
     Args:
