@@ -16,7 +16,7 @@ def records(user: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def test_several_requests_at_once_and_a_server_that_is_off(user: dict[str, str]) -> None:
-    with llama_server(DEMO, context=2048) as address:
+    with llama_server(DEMO, context=2048, slots=3) as address:
         done = llmtui(
             user, "run", "li-bai", "-m", "http://127.0.0.1:1/v1#x", "-m", address, "--limit", "6", "--parallel", "3"
         )

@@ -11,9 +11,16 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def llama_server(model: Path, *, context: int = 512) -> Iterator[str]:
-    """Serve a model; gives the address, e.g. `http://127.0.0.1:40123`."""
-    command = [sys.executable, __file__, str(model), str(context)]
+def llama_server(model: Path, *, context: int = 512, slots: int = 1) -> Iterator[str]:
+    """Serve a model; gives the address, e.g. `http://127.0.0.1:40123`. Each slot holds `context` tokens."""
+    with llama_process(model, context=context, slots=slots) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def llama_process(model: Path, *, context: int = 512, slots: int = 1) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """Like `llama_server`, with the process, which a test may kill."""
+    command = [sys.executable, __file__, str(model), str(context), str(slots)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
@@ -22,7 +29,7 @@ def llama_server(model: Path, *, context: int = 512) -> Iterator[str]:
         try:
             address = process.stdout.readline().strip()
             assert address.startswith("http://"), f"the server did not come up: {address!r}"
-            yield address
+            yield address, process
         finally:
             process.stdin.close()
             try:
@@ -31,7 +38,7 @@ def llama_server(model: Path, *, context: int = 512) -> Iterator[str]:
                 process.kill()
 
 
-def serve(model: str, context: str) -> None:
+def serve(model: str, context: str, slots: str) -> None:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -39,8 +46,8 @@ def serve(model: str, context: str) -> None:
     params.model_alias = {Path(model).stem}
     params.hostnames = ["127.0.0.1"]
     params.port = 0
-    params.n_ctx = int(context)
-    params.n_parallel = 1
+    params.n_ctx = int(context) * int(slots)
+    params.n_parallel = int(slots)
     params.n_gpu_layers = 0
     params.cpuparams.n_threads = 1
     params.warmup = False

@@ -3,16 +3,19 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
-from unit.run_bench import ONE, Opened, models, samples, scores
+from unit.run_bench import GRANTED, ONE, Opened, models, samples, scores
 
 from llmtui.domain.events import Failed
 from llmtui.domain.profile import Character, Profile
+from llmtui.domain.run import SampleRecord
 from llmtui.engines.scripted import ScriptedTurn
 from llmtui.errors import ConfigError, StoreError, UsageError
 from llmtui.services.runs.asking import Asking
 from llmtui.services.runs.events import ModelSkipped, Remark, SampleEnded
 from llmtui.services.runs.plan import Wishes, make_plan
+from llmtui.services.runs.tries import on_server
 
 pytestmark = pytest.mark.usefixtures("quiet_host")
 YES = ScriptedTurn(tokens=("yes",))
@@ -199,6 +202,42 @@ async def test_several_samples_are_in_flight_at_once(tmp_path: Path, monkeypatch
     assert most == 3
     assert len({(record.sample, record.epoch) for record in samples(book)}) == 6
     assert {record.parallel for record in samples(book)} == {3}
+
+
+async def test_a_server_is_sent_no_more_than_it_writes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = now = 0
+    turn = Asking._turn
+
+    async def counted(asking: Asking, stop: asyncio.Event, ends: float) -> None:
+        nonlocal most, now
+        now += 1
+        most = max(most, now)
+        await turn(asking, stop, ends)
+        now -= 1
+
+    monkeypatch.setattr(Asking, "_turn", counted)
+    monkeypatch.setattr("unit.run_bench.GRANTED", msgspec.structs.replace(GRANTED, slots=2))
+    slow = ScriptedTurn(tokens=("yes ",) * 20, delay_s=0.001)
+    opened = Opened(tmp_path, [slow])
+    book = await opened.run(await opened.begin("far/model", epochs=8), parallel=16)
+    assert most == 2
+    assert len({(record.sample, record.epoch) for record in samples(book)}) == 16
+    assert {record.parallel for record in samples(book)} == {2}
+    told = [event.text for event in opened.events if isinstance(event, Remark)]
+    assert told == ["far/model writes 2 answers at once, so no more are sent, not 16"]
+
+
+async def test_where_another_server_answers_nothing_is_waited_for() -> None:
+    failed = Failed("engine", "far cannot be reached", "Connection refused", "Start it")
+    records = [SampleRecord(key="k", set="s", sample="a", model="m", epoch=0, at="", status="failed", error=failed)]
+    records.append(msgspec.structs.replace(records[0], status="done", error=None))
+
+    async def ask(number: int) -> SampleRecord:
+        return records[number - 1]
+
+    async with asyncio.timeout(60):
+        record = await on_server(ask, asyncio.Event(), first_wait_s=3600, elsewhere=lambda: True)
+    assert record.status == "done"
 
 
 async def test_a_scorer_that_raises_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

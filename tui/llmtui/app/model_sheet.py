@@ -137,6 +137,8 @@ def _told(details: ServedDetails) -> Iterable[Line]:
         yield "vocabulary", f"{details.vocabulary_size:,} tokens", ""
     if details.slots and details.slots > 1:
         yield "at once", f"{details.slots:,} answers", ""
+    for number, line in enumerate(details.replicas, start=1):
+        yield f"replica {number}", line, ""
     if details.template:
         yield "template", f"told by the server, {len(details.template):,} characters", ""
 

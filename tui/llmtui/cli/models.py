@@ -235,6 +235,7 @@ def _served_sheet(found: "ServedDetails") -> list[str]:
         ("trained", f"{whole(info.trained_context)} tokens" if info.trained_context else None),
         ("vocabulary", f"{whole(found.vocabulary_size)} tokens" if found.vocabulary_size else None),
         ("at once", f"{found.slots} answers" if found.slots and found.slots > 1 else None),
+        *((f"replica {number}", line) for number, line in enumerate(found.replicas, start=1)),
     ]
     lines = _pairs(facts)
     return [*lines, "", "chat template", *_paragraph(found.template)] if found.template else lines

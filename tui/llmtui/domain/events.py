@@ -89,12 +89,13 @@ class Notice(msgspec.Struct, frozen=True, tag="notice"):
     Attributes:
         kind: `truncated`: the engine read less than it was sent; `options`: it does not do as it was asked;
             `template`: the conversation does not go into its template as it is, or the template is a guess; `dropped`:
-            older messages were not sent, because the conversation does not fit.
+            older messages were not sent, because the conversation does not fit; `replica`: one of several servers that
+            share the work has come or gone.
         text: one or two sentences without a full stop at the end, safe to show.
         remedy: what the user can do.
     """
 
-    kind: Literal["truncated", "options", "template", "dropped"]
+    kind: Literal["truncated", "options", "template", "dropped", "replica"]
     text: str
     remedy: str
 
@@ -118,6 +119,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
         load_ns: that the engine spent on loading the model in this turn; None where it was loaded already.
         options: sampling options as the engine took them, under its own names; None where they are those asked for.
         adapters: that acted on the model; None where the engine knows of none.
+        replica: the URL, `#` and the model's id of the server that answered, where several share the work.
         source: who measured it.
     """
 
@@ -136,6 +138,7 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
     load_ns: int | None = None
     options: dict[str, int | float | str | list[str]] | None = None
     adapters: tuple[AttachedAdapter, ...] | None = None
+    replica: str | None = None
     source: Source = "measured"
 
 

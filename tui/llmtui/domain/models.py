@@ -157,6 +157,8 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
         defaults: what its publisher set, where the engine tells.
         recurrent: the state has a fixed size, so no prefix of it can be cut.
         adapters: attached now.
+        slots: answers that a server writes at once; None where it does not say, and in a process of our own.
+        replicas: URLs of the servers that share the work; empty for one.
         infill: texts of the tokens that stand before, between and behind the parts around a gap; None where the
             vocabulary has none, and for servers, which know their own.
     """
@@ -185,4 +187,6 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
     recurrent: bool = False
     adapters: tuple[AttachedAdapter, ...] = ()
     defaults: ModelDefaults | None = None
+    slots: int | None = None
+    replicas: tuple[str, ...] = ()
     infill: tuple[str, str, str] | None = None

@@ -171,6 +171,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         url: of the API, as a rule `http://host:port/v1`; of Ollama `http://host:port`.
+        urls: in its place, those of several servers that serve the same models and share the work.
         kind: the API it speaks: OpenAI's, or Ollama's own.
         key_env: name of the environment variable that holds the API key; the key itself is never written down.
         headers: sent with every request.
@@ -181,7 +182,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             ever; None leaves it to the server.
     """
 
-    url: str
+    url: str = ""
+    urls: tuple[str, ...] = ()
     kind: Literal["openai", "ollama"] = "openai"
     key_env: str | None = None
     headers: dict[str, str] = {}
@@ -192,7 +194,16 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         """Refuse what cannot work, or what would put a secret into a file."""
-        check_url(self.url)
+        if self.url and self.urls:
+            raise ValueError("`url` and `urls` are both given; put all addresses into `urls`")
+        if not self.url and not self.urls:
+            raise ValueError("`url` is missing, and so is `urls`")
+        if self.urls and self.kind == "ollama":
+            raise ValueError("Ollama's own API takes one `url`; for `urls` leave `kind` out and end each in /v1")
+        for number, url in enumerate(self.addresses):
+            check_url(url)
+            if url.rstrip("/") in {other.rstrip("/") for other in self.addresses[:number]}:
+                raise ValueError(f"{url!r} stands twice in `urls`")
         if self.key_env is not None and not _VARIABLE.fullmatch(self.key_env):
             raise ValueError("`key_env` is the name of an environment variable, not the key itself")
         for name, value in self.headers.items():
@@ -202,6 +213,23 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 )
             if not name.isascii() or not name.isprintable() or " " in name or not value.isprintable():
                 raise ValueError(f"{name!r} cannot be sent as a header")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every URL, one as a rule."""
+        return self.urls or (self.url,)
+
+    @property
+    def replicas(self) -> "tuple[Server, ...]":
+        """A server for each URL."""
+        return tuple(msgspec.structs.replace(self, url=url, urls=()) for url in self.addresses)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """What tells the replicas apart, in few words: host and port, and the path where that is not enough."""
+        parts = [urlsplit(url) for url in self.addresses]
+        alone = [sum(part.netloc == other.netloc for other in parts) == 1 for part in parts]
+        return tuple(part.netloc + ("" if only else part.path) for only, part in zip(alone, parts, strict=True))
 
 
 def check_url(url: str) -> str:

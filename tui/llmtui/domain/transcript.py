@@ -22,6 +22,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         template_note: see `Timings.template_note`.
         rendered_sha256: of the rendered prompt.
         model_fingerprint: see `LoadedModel.fingerprint`.
+        replica: URL of the server that answered, where several share the work.
         adapters: LoRA adapters that acted on the model, with their scales.
         seed: the one used, also when it was drawn.
         from_model: names of settings that are the publisher's, because the user set none; `system` may be
@@ -43,6 +44,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     llmtui: str
     model_path: str | None = None
     model_fingerprint: str | None = None
+    replica: str | None = None
     quantisation: str | None = None
     adapters: tuple[AttachedAdapter, ...] = ()
     template_source: str | None = None

@@ -86,6 +86,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
         answer_start: what the answer begins with: put behind the prompt, so that the model goes on from there. It is
             not part of the events' text.
         slot: the sequence whose KV cache is reused, 0 to slots - 1.
+        conversation: the same for requests that go on from each other: of several servers that share the work, the
+            one that answered before has their beginning in its cache. None goes to whichever has least to do.
     """
 
     id: str
@@ -96,6 +98,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling
     answer_start: str = ""
     slot: int = 0
+    conversation: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a request that is both."""
@@ -182,6 +185,15 @@ class TakesAdapters(Protocol):
             ModelError: one is damaged or not made for this model; everything is as before.
             EngineError: the engine is gone.
         """
+
+
+@runtime_checkable
+class SharesWork(Protocol):
+    """An engine with several servers behind it."""
+
+    @property
+    def answering(self) -> int:
+        """How many of them answer, as far as is known."""
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ import msgspec
 
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.run import Identity, ModelRecord, SampleRecord
+from llmtui.domain.text import visible_line
 from llmtui.engines.base import failure_of
 from llmtui.errors import ConfigError, ContextError, EngineError, LlmtuiError, TemplateError, UsageError
 from llmtui.services.conversation import now_text
@@ -167,8 +168,10 @@ class Runner:
         answered = self._book.plan.turns - turns
         self._tell(ModelReady(model=name, loaded=loaded, turns=turns, answered=answered, unfit=unfit))
         if first is not None:
+            self._tell_places(name, stage)
             warming = asyncio.create_task(warm_up(stage.bench().engine, first))
-            await before(warming, self.stop)
+            if await before(warming, self.stop):
+                self._remark(*await warming)
         jobs, taking = self._jobs(), asyncio.Lock()
         try:
             async with asyncio.TaskGroup() as lanes:
@@ -194,19 +197,25 @@ class Runner:
             if job is None or self.stop.is_set():
                 return
             key = key_of(job, identity)
-            if not self._book.is_answered(key):
-                await self._ask(stage, identity.name, key, job, slot)
+            if self._book.is_answered(key):
+                continue
+            async with stage.place():
+                if self.stop.is_set():
+                    return
+                self._tell(SampleBegun(identity.name, job.set, job.sample.id, job.epoch))
+                record = await self._ask(stage, key, job, slot)
+            await self._note(stage, job, msgspec.structs.replace(record, model=identity.name))
 
-    async def _ask(self, stage: Stage, name: str, key: str, job: Job, slot: int) -> None:
-        self._tell(SampleBegun(name, job.set, job.sample.id, job.epoch))
+    async def _ask(self, stage: Stage, key: str, job: Job, slot: int) -> SampleRecord:
         once = partial(self._try, stage, key, job, slot)
         if stage.is_local:
             await stage.bring_back()
-            record = await on_worker(once, stage.bring_back, self.stop)
-        else:
-            record = await on_server(once, self.stop, first_wait_s=self._first_wait_s)
+            return await on_worker(once, stage.bring_back, self.stop)
+        return await on_server(once, self.stop, first_wait_s=self._first_wait_s, elsewhere=stage.others_answer)
+
+    async def _note(self, stage: Stage, job: Job, record: SampleRecord) -> None:
         record = msgspec.structs.replace(
-            record, model=name, waiting=waiting_names(job.sample, self._scoring), **grading_parts(job.sample)
+            record, waiting=waiting_names(job.sample, self._scoring), **grading_parts(job.sample)
         )
         scores = await asyncio.to_thread(scores_of, record, job.sample, self._scoring)
         record = msgspec.structs.replace(record, scores=len(scores))
@@ -218,9 +227,11 @@ class Runner:
     async def _try(self, stage: Stage, key: str, job: Job, slot: int, number: int) -> SampleRecord:
         slot = slot if stage.is_local else 0
         asking = Asking(stage.bench(), job, slot=slot)
-        return await asking.run(
+        record = await asking.run(
             key, self.stop, timeout_s=self._book.plan.timeout_s, attempt=number, load_s=stage.claim_load_s()
         )
+        self._remark(*asking.told)
+        return record
 
     def _jobs(self) -> Generator[Job]:
         for planned in self._book.plan.sets:
@@ -256,6 +267,17 @@ class Runner:
             if bench.loaded.context_size is not None and tokens >= bench.loaded.context_size:
                 found[f"{job.set}/{job.sample.id}"] = None
         return tuple(found)
+
+    def _remark(self, *texts: str) -> None:
+        for text in texts:
+            self._tell(Remark(text))
+
+    def _tell_places(self, name: str, stage: Stage) -> None:
+        """Say so when the server takes fewer samples at once than were asked for."""
+        places = stage.places
+        if places < self._parallel:
+            told = "1 answer" if places == 1 else f"{places:,} answers"
+            self._remark(f"{visible_line(name)} writes {told} at once, so no more are sent, not {self._parallel:,}")
 
     def _tell_problem(self) -> None:
         problem = self._book.problem

@@ -44,8 +44,10 @@ def asked_of(
     )
 
 
-def request_of(request_id: str, asked: Asked, sampling: Sampling) -> GenerateRequest:
-    """The turn as engines take it."""
+def request_of(
+    request_id: str, asked: Asked, sampling: Sampling, *, conversation: str | None = None
+) -> GenerateRequest:
+    """The turn as engines take it; see `GenerateRequest.conversation`."""
     stops = tuple(dict.fromkeys((*sampling.stop, *asked.stops)))
     return GenerateRequest(
         id=request_id,
@@ -55,6 +57,7 @@ def request_of(request_id: str, asked: Asked, sampling: Sampling) -> GenerateReq
         suffix=asked.suffix,
         sampling=msgspec.structs.replace(sampling, stop=stops),
         answer_start=asked.answer_start,
+        conversation=conversation,
     )
 
 
@@ -98,7 +101,8 @@ def manifest_of(
         engine=loaded.engine,
         engine_build=loaded.engine_build,
         llmtui=llmtui.__version__,
-        model_path=loaded.path,
+        model_path=timings.replica or loaded.path,
+        replica=timings.replica.partition("#")[0] if timings.replica else None,
         model_fingerprint=loaded.fingerprint,
         quantisation=loaded.quantisation,
         adapters=loaded.adapters if timings.adapters is None else timings.adapters,

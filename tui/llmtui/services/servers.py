@@ -1,7 +1,7 @@
 """The models of the configured servers: named without asking, listed by asking all at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ class ServedDetails(msgspec.Struct, frozen=True, kw_only=True):
         context_size: tokens a conversation may hold; some servers know it once the model is loaded.
         slots: answers the server writes at once.
         template: text of the chat template, not safe to show.
+        replicas: where several servers share the work, a line on each, safe to show.
     """
 
     info: ModelInfo
@@ -42,6 +43,7 @@ class ServedDetails(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_size: int | None = None
     slots: int | None = None
     template: str | None = None
+    replicas: tuple[str, ...] = ()
 
 
 def served_model(spec: str, servers: Mapping[str, Server]) -> ModelInfo | None:
@@ -64,7 +66,7 @@ def served_model(spec: str, servers: Mapping[str, Server]) -> ModelInfo | None:
         return None
     if servers[name].kind == "ollama":
         return _info(name, host_url(servers[name].url), tagged(model) or None, spec)
-    return _info(name, servers[name].url, model or None, spec)
+    return _info(name, servers[name].addresses[0], model or None, spec)
 
 
 def server_of(info: ModelInfo, servers: Mapping[str, Server]) -> Server:
@@ -77,6 +79,11 @@ def server_name(info: ModelInfo, servers: Mapping[str, Server]) -> str:
     """What the user knows a served model's server by: its name in the configuration, else host and port."""
     name = info.server or ""
     return name if name in servers else urlsplit(name).netloc
+
+
+def replica_name(name: str, host: str) -> str:
+    """What one of several servers of that name is called in messages."""
+    return f"{name} ({host})"
 
 
 async def list_served(servers: Mapping[str, Server]) -> AsyncIterator[list[ModelInfo]]:
@@ -101,6 +108,8 @@ async def list_all_served(servers: Mapping[str, Server]) -> list[ModelInfo]:
 
 
 async def _list_one(name: str, server: Server) -> list[ModelInfo]:
+    if server.urls:
+        return await _list_replicas(name, server)
     implied = isinstance(server, ImpliedServer)
     if implied and not await asyncio.to_thread(listens, server.url):
         return []
@@ -111,15 +120,43 @@ async def _list_one(name: str, server: Server) -> list[ModelInfo]:
     except LlmtuiError as error:
         why = ": ".join(part for part in (error.title, error.cause) if part)
         return [] if implied else [_problem(name, server, why)]
-    wanted = [row for row in rows if not server.models or _matches(row.served_id or "", server.models)]
+    wanted = _wanted(rows, server)
     return wanted or ([] if implied else [_problem(name, server, "it offers no model")])
 
 
-async def _openai_models(name: str, server: Server) -> list[ModelInfo]:
+async def _list_replicas(name: str, server: Server) -> list[ModelInfo]:
+    """What several servers have, each model once, and a row for those that do not answer."""
+    hosts = server.hosts
+    pairs = zip(hosts, server.replicas, strict=True)
+    asking = (_openai_models(name, one, replica_name(name, host)) for host, one in pairs)
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    found: dict[str, ModelInfo] = {}
+    problems: list[str] = []
+    for host, answer in zip(hosts, answers, strict=True):
+        if isinstance(answer, TimeoutError):
+            problems.append(f"{host} did not answer within {LIST_S:.0f} s")
+        elif isinstance(answer, LlmtuiError):
+            problems.append(": ".join(part for part in (answer.title, answer.cause) if part))
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            for row in answer:
+                found.setdefault(row.served_id or "", row)
+    wanted = _wanted(list(found.values()), server)
+    if not wanted and not problems:
+        problems.append("it offers no model")
+    return [*wanted, *([_problem(name, server, "; ".join(problems))] if problems else [])]
+
+
+def _wanted(rows: list[ModelInfo], server: Server) -> list[ModelInfo]:
+    return [row for row in rows if not server.models or _matches(row.served_id or "", server.models)]
+
+
+async def _openai_models(name: str, server: Server, called: str | None = None) -> list[ModelInfo]:
     from llmtui.engines.openai.connection import Connection  # noqa: PLC0415 - only where servers are configured
     from llmtui.engines.openai.discovery import offers  # noqa: PLC0415
 
-    connection = await asyncio.to_thread(Connection, server, name)
+    connection = await asyncio.to_thread(Connection, server, called or name)
     try:
         async with asyncio.timeout(LIST_S):
             models = await offers(connection)
@@ -146,10 +183,59 @@ async def served_details(info: ModelInfo, servers: Mapping[str, Server]) -> Serv
             context_size=granted.context_size,
             template=shown.template,
         )
+    called = server_name(info, servers)
+    if not server.urls:
+        return await _openai_details(info, server, called)
+    asking = (
+        _openai_details(info, one, replica_name(called, host))
+        for host, one in zip(server.hosts, server.replicas, strict=True)
+    )
+    answers = await asyncio.gather(*asking, return_exceptions=True)
+    return _joined(server.hosts, answers)
+
+
+def _joined(hosts: Sequence[str], answers: "Sequence[ServedDetails | BaseException]") -> ServedDetails:
+    """What the first of several servers tells, and in a line each what all do.
+
+    Raises:
+        ModelError, EngineError: none can be asked, or none has the model.
+    """
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, LlmtuiError):
+            raise answer
+    known = [answer for answer in answers if isinstance(answer, ServedDetails)]
+    if not known:
+        raise next(answer for answer in answers if isinstance(answer, LlmtuiError))
+    lines = tuple(f"{host}: {_in_a_line(answer)}" for host, answer in zip(hosts, answers, strict=True))
+    sizes = [one.context_size for one in known if one.context_size]
+    slots = [one.slots for one in known if one.slots]
+    return msgspec.structs.replace(
+        known[0],
+        context_size=min(sizes, default=None),
+        slots=sum(slots) if len(slots) == len(known) else None,
+        replicas=lines,
+    )
+
+
+def _in_a_line(answer: ServedDetails | BaseException) -> str:
+    if isinstance(answer, LlmtuiError):
+        return visible_line(": ".join(part for part in (answer.title, answer.cause) if part))
+    if not isinstance(answer, ServedDetails):
+        return ""
+    parts = (
+        " ".join(part for part in (answer.served_by, answer.build) if part),
+        answer.info.quantisation,
+        f"context {answer.context_size:,}" if answer.context_size else None,
+        f"{answer.slots} at once" if answer.slots else None,
+    )
+    return ", ".join(part for part in parts if part)
+
+
+async def _openai_details(info: ModelInfo, server: Server, called: str) -> ServedDetails:
     from llmtui.engines.openai.connection import Connection  # noqa: PLC0415 - only for a server's model
     from llmtui.engines.openai.discovery import describe, find_model, full_name  # noqa: PLC0415
 
-    connection = await asyncio.to_thread(Connection, server, server_name(info, servers))
+    connection = await asyncio.to_thread(Connection, server, called)
     try:
         found = await describe(connection, await find_model(connection, info.served_id), may_load=False)
     finally:
@@ -204,4 +290,4 @@ def _info(server: str, url: str, model: str | None, name: str) -> ModelInfo:
 
 
 def _problem(name: str, server: Server, problem: str) -> ModelInfo:
-    return msgspec.structs.replace(_info(name, server.url, None, f"{name}/"), problem=visible_line(problem))
+    return msgspec.structs.replace(_info(name, server.addresses[0], None, f"{name}/"), problem=visible_line(problem))

@@ -88,7 +88,8 @@ class TurnRunner:
         """All events but the last, which is `turn.last_event` when this ends; the turn is put away by then."""
         turn, engine = self._turn, self._setting.engine
         before = asyncio.ensure_future(self._read_host())
-        request = request_of(turn.message_id, self._setting.asked, self._setting.settled.sampling)
+        setting, chat = self._setting, str(self._journal.path)
+        request = request_of(turn.message_id, setting.asked, setting.settled.sampling, conversation=chat)
         turn.trimmed = self._setting.asked.trimmed
         try:
             if self._setting.refusal is not None:

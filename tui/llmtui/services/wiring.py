@@ -16,7 +16,7 @@ from llmtui.engines.base import Engine
 from llmtui.services.host import ModelHost
 from llmtui.services.models import Catalogue
 from llmtui.services.profiles import runtime_layers, runtime_of, template_of
-from llmtui.services.servers import server_name, server_of
+from llmtui.services.servers import replica_name, server_name, server_of
 from llmtui.store.config import Config
 from llmtui.store.paths import Folders
 
@@ -99,7 +99,27 @@ def open_engine(
         return OllamaEngine(info.name, server, named, info.served_id, context=runtime.context)
     from llmtui.engines.openai.client import OpenAIEngine  # noqa: PLC0415 - only for a server's model
 
+    if server.urls:
+        return open_replicas(info, server, named)
     return OpenAIEngine(info.name, server, named, info.served_id)
+
+
+def open_replicas(info: ModelInfo, server: Server, named: str) -> Engine:
+    """One engine for a model of several servers that share the work; not loaded yet."""
+    from llmtui.engines.openai.client import OpenAIEngine  # noqa: PLC0415 - only for a server's model
+    from llmtui.engines.openai.discovery import full_name  # noqa: PLC0415 - as above
+    from llmtui.engines.replicas.choice import Replica  # noqa: PLC0415 - only for several servers
+    from llmtui.engines.replicas.engine import ReplicatedEngine  # noqa: PLC0415 - as above
+
+    def open_(one: Server, called: str, model: str | None) -> Engine:
+        name = info.name if info.served_id or model is None else full_name(info.name, model)
+        return OpenAIEngine(name, one, called, model)
+
+    replicas = [
+        Replica(host, partial(open_, one, replica_name(named, host)))
+        for host, one in zip(server.hosts, server.replicas, strict=True)
+    ]
+    return ReplicatedEngine(named, replicas, info.served_id)
 
 
 def open_llama(info: ModelInfo, runtime: Runtime, foreign_template: Callable[[], str | None] | None = None) -> Engine:

@@ -173,6 +173,7 @@ def loaded_model(connection: Connection, found: Description, name: str) -> Loade
         template_sha256=hashlib.sha256(template.encode("utf-8", "replace")).hexdigest() if template else None,
         vocabulary_size=offer.vocabulary_size,
         path=f"{connection.api}#{offer.id}",
+        slots=found.slots,
         served_by=found.served_by,
     )
 

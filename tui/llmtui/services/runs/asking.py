@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from llmtui.domain.defaults import Settled, settle
-from llmtui.domain.events import Failed  # noqa: TC001 - small, and loaded anyway
+from llmtui.domain.events import Failed, Notice
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import GpuReading, HostReading, TurnMetrics
@@ -19,7 +19,7 @@ from llmtui.domain.prompt_set import Mode
 from llmtui.domain.run import SampleRecord, Status
 from llmtui.domain.settings import Runtime
 from llmtui.domain.text import well_formed
-from llmtui.engines.base import Engine, GenerateRequest, failure_of
+from llmtui.engines.base import Engine, GenerateRequest, SharesWork, failure_of
 from llmtui.errors import EngineError, LlmtuiError
 from llmtui.services.conversation import as_messages, now_text
 from llmtui.services.prompting import GAP, PERSONA_MODES, Asked, build
@@ -97,6 +97,9 @@ def put(job: Job, said: Sequence[ChatMessage], loaded: LoadedModel, publishers: 
 class Asking:
     """One try of one sample. Make a new one for another try.
 
+    Attributes:
+        told: what the engine had to say of its servers meanwhile.
+
     Args:
         bench: what is asked.
         job: the sample.
@@ -115,6 +118,8 @@ class Asking:
         self._load_s: float | None = None
         self._error: Failed | None = None
         self._timed_out = False
+        self._conversation = uuid.uuid4().hex
+        self.told: list[str] = []
 
     async def run(
         self, key: str, stop: asyncio.Event, *, timeout_s: float, attempt: int, load_s: float | None
@@ -175,7 +180,7 @@ class Asking:
         return text.lstrip() if self._asked.trimmed else text
 
     async def _turn(self, stop: asyncio.Event, ends: float) -> None:
-        request = request_of(uuid.uuid4().hex, self._asked, self._settled.sampling)
+        request = request_of(uuid.uuid4().hex, self._asked, self._settled.sampling, conversation=self._conversation)
         request = msgspec.structs.replace(request, slot=self._slot)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(None) as hard:
@@ -186,6 +191,7 @@ class Asking:
                             self._fold.add(event)
                 finally:
                     watcher.cancel()
+                    self.told += of_servers(self._fold.notices)
 
     async def _end_on(self, stop: asyncio.Event, ends: float, id_: str, hard: asyncio.Timeout) -> None:
         """Have the engine end the turn when it is time, so that its account is complete; else leave it behind."""
@@ -247,8 +253,24 @@ class Asking:
         return "cancelled" if self._fold.finish_reason in {None, "cancelled"} else "done"
 
 
-async def warm_up(engine: Engine, job: Job) -> None:
-    """Have a model write two tokens, so that the first sample does not pay for what every first turn costs."""
+def of_servers(notices: Sequence[Notice]) -> list[str]:
+    """What is told of servers that share the work; in a run it is no matter of one sample."""
+    return [notice.text for notice in notices if notice.kind == "replica"]
+
+
+async def warm_up(engine: Engine, job: Job) -> list[str]:
+    """Have a model write two tokens, so that the first sample does not pay for what every first turn costs.
+
+    Returns:
+        What the engine had to say of its servers.
+    """
+    replicas = engine.answering if isinstance(engine, SharesWork) else 1
+    told = await asyncio.gather(*(_two_tokens(engine, job) for _ in range(replicas)))
+    return [text for texts in told for text in texts]
+
+
+async def _two_tokens(engine: Engine, job: Job) -> list[str]:
+    notices: list[Notice] = []
     request = GenerateRequest(
         id=uuid.uuid4().hex,
         messages=(ChatMessage("user", "1 + 1 = ?"),),
@@ -259,8 +281,8 @@ async def warm_up(engine: Engine, job: Job) -> None:
             asyncio.timeout(WARM_UP_S),
             contextlib.aclosing(turn_events(engine, request, remedy=REMEDY)) as events,
         ):
-            async for _ in events:
-                pass
+            notices.extend([event async for event in events if isinstance(event, Notice)])
+    return of_servers(notices)
 
 
 def _look_at_host(pid: int | None) -> HostReading:

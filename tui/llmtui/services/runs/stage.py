@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from llmtui.domain.events import Failed, LoadProgress
 from llmtui.domain.models import LoadedModel, ModelInfo
 from llmtui.domain.run import Identity
 from llmtui.domain.text import visible_line
-from llmtui.engines.base import failure_of
+from llmtui.engines.base import SharesWork, failure_of
 from llmtui.errors import EngineError, LlmtuiError
 from llmtui.services.host import ModelHost
 from llmtui.services.runs.asking import Bench
@@ -48,6 +48,8 @@ class Stage:
         self._on_load = on_load
         self._mending = asyncio.Lock()
         self._failures = 0
+        self._in_flight = 0
+        self._entry = asyncio.Condition()
 
     @property
     def is_local(self) -> bool:
@@ -94,7 +96,36 @@ class Stage:
         engine, loaded = self._host.engine, self._host.loaded
         if engine is None or loaded is None:
             raise EngineError("The model did not come up", cause=self.info.path, remedy="Run `llmtui doctor`")
-        return Bench(engine, loaded, self._host.runtime, self._memory_bandwidth, self._parallel)
+        return Bench(engine, loaded, self._host.runtime, self._memory_bandwidth, self.places)
+
+    @property
+    def places(self) -> int:
+        """Samples that the engine can take at once, of those that may be in flight."""
+        loaded = self._host.loaded
+        slots = loaded.slots if loaded is not None else None
+        return min(self._parallel, slots or self._parallel)
+
+    @contextlib.asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait until the engine has a place for one more sample.
+
+        A server that says how many answers it writes at once is sent no more: they would wait there, their time to
+        first token would tell of that, and the last of them might run out of patience.
+        """
+        async with self._entry:
+            await self._entry.wait_for(lambda: self._in_flight < self.places)
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
+            async with self._entry:
+                self._entry.notify_all()
+
+    def others_answer(self) -> bool:
+        """Whether a sample that failed on one of several servers can go to another at once."""
+        engine = self._host.engine
+        return engine is not None and isinstance(engine, SharesWork) and engine.answering > 0
 
     def claim_load_s(self) -> float | None:
         """Seconds of the last load, once."""

@@ -38,13 +38,16 @@ def is_passing(tried: Tried) -> bool:
     return error is not None and error.kind == "engine" and not is_refused(error)
 
 
-async def on_server(ask: Ask[T], stop: asyncio.Event, *, first_wait_s: float = 1.0) -> T:
+async def on_server(
+    ask: Ask[T], stop: asyncio.Event, *, first_wait_s: float = 1.0, elsewhere: Callable[[], bool] = lambda: False
+) -> T:
     """Ask until there is an answer or a failure that stays, waiting longer each time.
 
     Args:
         ask: one try, given its number from 1.
         stop: ends the waiting; the last failure is what comes of it.
         first_wait_s: before the second try, at most doubled each time and blurred, so that many do not come at once.
+        elsewhere: whether another server is there to be asked, for which nothing needs to be waited.
     """
     import tenacity  # noqa: PLC0415 - for servers only
 
@@ -52,11 +55,12 @@ async def on_server(ask: Ask[T], stop: asyncio.Event, *, first_wait_s: float = 1
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), seconds)
 
+    longer = tenacity.wait_exponential(multiplier=first_wait_s, max=LONGEST_WAIT_S)
+    patient = longer + tenacity.wait_random(0, first_wait_s)
     tries = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_result(lambda record: is_passing(record) and not stop.is_set()),
         stop=tenacity.stop_after_attempt(SERVER_TRIES),
-        wait=tenacity.wait_exponential(multiplier=first_wait_s, max=LONGEST_WAIT_S)
-        + tenacity.wait_random(0, first_wait_s),
+        wait=lambda state: 0.0 if elsewhere() else patient(state),
         sleep=sleep,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
     )
