@@ -162,10 +162,11 @@ class Judging:
             if answer.grade is not None and answer.grade.by == self._name:
                 continue
             record = answer.record
-            self._tell(SampleBegun(self._name, record.set, record.sample, record.epoch))
-            grading = asyncio.create_task(self._grade(stage, answer, slot, stop))
-            if not await before(grading, stop):
-                return
+            async with stage.place():
+                self._tell(SampleBegun(self._name, record.set, record.sample, record.epoch))
+                grading = asyncio.create_task(self._grade(stage, answer, slot, stop))
+                if not await before(grading, stop):
+                    return
             await self._note(answer, await grading)
             stage.note((await grading).error)
 
@@ -179,7 +180,7 @@ class Judging:
         )
         once = partial(self._try, stage, material, answer.scorer.scale, slot)
         if not stage.is_local:
-            return await on_server(once, stop, first_wait_s=self._first_wait_s)
+            return await on_server(once, stop, first_wait_s=self._first_wait_s, elsewhere=stage.others_answer)
         await stage.bring_back()
         return await on_worker(once, stage.bring_back, stop)
 
