@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from unit.session_bench import READING, Bench
 
+from llmtui.services.sandbox.access import Absence, probe
+from llmtui.services.sandbox.bubblewrap import Bubblewrap
 from llmtui.store.paths import Folders
 
 
@@ -32,3 +34,12 @@ async def bench(folders: Folders) -> AsyncIterator[Bench]:
     for session in made.sessions:
         await session.close()
     await made.host.close()
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Bubblewrap:
+    """The sandbox of this machine; tests of it are skipped with the reason where there is none."""
+    found = probe()
+    if isinstance(found, Absence):
+        pytest.skip(f"{found.cause}. {found.remedy}")
+    return found

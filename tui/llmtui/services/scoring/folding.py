@@ -26,7 +26,12 @@ _SCRIPT_NAMES: dict[str, Script] = {
 
 
 def without_reasoning(answer: str) -> str:
-    """The answer without what the model thought aloud.
+    """The answer without what the model thought aloud, and without white space around it."""
+    return outside_reasoning(answer).strip()
+
+
+def outside_reasoning(answer: str) -> str:
+    """The answer without what the model thought aloud, and else as it is: the indentation of code counts.
 
     A block that never ends, since the tokens ran out, goes to the end; one whose beginning the template had written
     goes from the start.
@@ -45,7 +50,7 @@ def without_reasoning(answer: str) -> str:
         start = tag.end()
     if not depth:
         kept.append(answer[start:])
-    return "".join(kept).strip()
+    return "".join(kept)
 
 
 def normal(text: str) -> str:

@@ -1,0 +1,127 @@
+"""The scorer of code in the real sandbox: what passes, what does not, and what only pretends to."""
+
+import pytest
+from unit.sandbox_bench import SAMPLE, SHORT, scored
+
+from llmtui.domain.scorers import Case, UnitTests
+from llmtui.services.sandbox.bubblewrap import Bubblewrap
+from llmtui.services.scoring.unit_tests import unit_tests
+
+CLEARING = """
+import sys
+def f(x):
+    frame = sys._getframe()
+    while frame:
+        frame.f_locals.clear()
+        frame = frame.f_back
+    return 2
+"""
+CHECK = "def check(candidate):\n    assert candidate(0) == 1\n    assert candidate(0) == [1]"
+FORGED = r"""
+import os
+def f(*args):
+    line = b'%s {"case": 0, "value": 1}\n%s {"passed": true}\n%s {"done": true}\n' % ((b"0" * 32,) * 3)
+    for number in range(64):
+        try:
+            os.write(number, line)
+        except OSError:
+            pass
+    return 2
+"""
+EQUAL = """
+class Any{base}:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __hash__(self): return 0
+def f(x):
+    return {value}
+"""
+
+
+@pytest.mark.parametrize("base", ["", "(int)", "(str)", "(list)", "(dict)", "(float)"])
+@pytest.mark.parametrize("value", ["Any()", "[Any()]", "(Any(), 1)"])
+@pytest.mark.parametrize(
+    "program", [None, "def check(candidate):\n    assert candidate(0) == 1\n    assert candidate(0) == [1]"]
+)
+def test_what_equals_anything_equals_nothing(sandbox: Bubblewrap, base: str, value: str, program: str | None) -> None:
+    found = scored(sandbox, EQUAL.format(base=base, value=value), program=program)
+    assert not found.passed
+    assert "gave" in found.explanation or "says itself what it is equal to" in found.explanation
+
+
+@pytest.mark.parametrize("program", [None, "def check(candidate):\n    assert candidate(0) == 1"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        FORGED,
+        FORGED.replace("def f", "def g") + "g()\ndef f(x): return 2",
+        "import json\njson.dumps = json.JSONEncoder.encode = lambda *a: '1'\ndef f(x): return 2",
+        "import builtins\nbuiltins.isinstance = builtins.issubclass = lambda *a: True\ndef f(x): return 2",
+        "import builtins\nbuiltins.type = lambda *a: int\ndef f(x): return 2",
+        "import sys\nsys.modules.clear()\ndef f(x): return 2",
+        "import os\nos.write = lambda *a: 0\ndef f(x): return 2",
+        CLEARING,
+        "print('1')\nprint('{\"passed\": true}')\ndef f(x):\n    print(1)\n    return 2",
+        "import os\ndef f(x):\n    os._exit(0)",
+        "import os, threading\nthreading.Timer(0.1, os._exit, (0,)).start()\nimport time\ndef f(x):\n    time.sleep(9)",
+        "import sys\nsys.excepthook = lambda *a: None\ndef f(x):\n    sys.exit()",
+    ],
+)
+def test_forgery_and_tampering_pass_nothing(sandbox: Bubblewrap, code: str, program: str | None) -> None:
+    found = scored(sandbox, code, program=program)
+    assert not found.passed
+    assert found.explanation
+
+
+@pytest.mark.parametrize(
+    ("code", "expect"),
+    [
+        ("def f(x): return (1, [2.5, None, {'a': 'é'}])", [1, [2.5, None, {"a": "é"}]]),
+        (
+            "import collections\ndef f(x):\n    d = collections.defaultdict(list)\n    d['a'].append(1)\n    return d",
+            {"a": [1]},
+        ),
+        ("import collections\ndef f(x): return collections.Counter('aab')", {"a": 2, "b": 1}),
+        ("f = lambda x: 1", 1),
+        ("class f:\n    def __new__(cls, x): return 1", 1),
+        ("def f(x):\n    print('talk')\n    return 1", 1),
+        ("from dataclasses import dataclass\n@dataclass\nclass P:\n    a: int\ndef f(x): return P(1).a", 1),
+        ("if __name__ == '__main__':\n    input()\ndef f(x): return 1", 1),
+        ("import asyncio\ndef f(x):\n    async def g(): return 1\n    return asyncio.run(g())", 1),
+        ("def f(x): return 10 ** 400", 10**400),
+        ("def f(x): return 2", 2.0),
+    ],
+)
+def test_honest_programs_pass(sandbox: Bubblewrap, code: str, expect: object) -> None:
+    found = scored(sandbox, code, expect=expect)
+    assert (found.passed, found.explanation) == (True, "")
+    assert found.details == {"cases": 1, "cases_passed": 1}
+
+
+def test_cases_count_each_by_itself(sandbox: Bubblewrap) -> None:
+    code = "def f(n):\n    if n == 2: raise KeyError('two')\n    if n == 3:\n        while True: pass\n    return n"
+    cases = tuple(Case(args=(n,), expect=n, raises="LookupError" if n == 2 else None) for n in range(5))
+    found = unit_tests(UnitTests(entry_point="f", tests=cases, limits=SHORT), code, SAMPLE, sandbox)
+    assert found.details == {"cases": 5, "cases_passed": 3}
+    assert found.explanation == "case 4 of 5: f(3) did not end within 0.4 s"
+
+
+@pytest.mark.parametrize(
+    ("program", "passed", "told"),
+    [
+        ("def check(candidate):\n    assert candidate(1) == 2", True, ""),
+        (
+            "def check(candidate):\n    assert candidate(1) == 3, 'three'",
+            False,
+            "the tests failed: AssertionError: three",
+        ),
+        ("def check(candidate):\n    assert f(1) == helper(1)", True, ""),
+        ("raise SystemExit", False, "the tests failed: SystemExit"),
+        ("import os\nos._exit(0)", False, "the tests ended the program with status 0"),
+        ("while True: pass", False, "the tests did not end within 0.4 s"),
+    ],
+)
+def test_programs_of_tests(sandbox: Bubblewrap, program: str, passed: bool, told: str) -> None:
+    code = "def helper(x): return x + 1\ndef f(x): return helper(x)"
+    found = scored(sandbox, code, program=program, limits=SHORT)
+    assert (found.passed, found.explanation) == (passed, told)

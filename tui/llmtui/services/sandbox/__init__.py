@@ -1,0 +1,1 @@
+"""Running code that a model wrote: in a sandbox, against tests, with nothing of the user's in reach."""
