@@ -306,3 +306,32 @@ def test_parameters_are_read_with_their_quotes() -> None:
         "top_k": ["4"],
         "odd": ['"x'],
     }
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "family", "wishes", "think"),
+    [
+        (["completion", "thinking"], "qwen3", {"reasoning": "off"}, False),
+        (["completion", "thinking"], "qwen3", {"reasoning": "on"}, True),
+        (["completion", "thinking"], "gptoss", {"reasoning_effort": "high"}, "high"),
+        (["completion", "thinking"], "qwen3", {}, None),
+        (["completion"], "qwen2", {"reasoning": "off"}, None),
+    ],
+)
+async def test_whether_the_model_thinks_is_sent(
+    server: OllamaServer, capabilities: list[str], family: str, wishes: dict[str, Any], think: bool | str | None
+) -> None:
+    server.add("m:latest", show={**SHOW, "capabilities": capabilities, "details": {"family": family}})
+    events, _ = await play(server, Sampling(temperature=0, **wishes))
+    assert server.chat.get("think") == think
+    assert not [event for event in events if isinstance(event, Notice)]
+
+
+async def test_a_model_that_does_not_think_is_not_asked_to(server: OllamaServer) -> None:
+    server.add("m:latest", show={**SHOW, "capabilities": ["completion"]})
+    events, fold = await play(server, Sampling(temperature=0, reasoning="on"))
+    assert "think" not in server.chat
+    assert [event.text for event in events if isinstance(event, Notice)] == [
+        "This model knows no `reasoning: on`, so nothing changes"
+    ]
+    assert fold.failure is None

@@ -122,3 +122,28 @@ async def test_thoughts_and_answer_of_one_chunk(server: WireServer, key: str) ->
         ("Delta", "4", 0),
         ("Delta", "2", 1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("owner", "body"),
+    [
+        ("vllm", {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}),
+        ("library", {"reasoning_effort": "none"}),
+        ("user", {"enable_thinking": False}),
+    ],
+)
+async def test_servers_are_asked_not_to_think(server: WireServer, owner: str, body: dict[str, object]) -> None:
+    server.on_models({"data": [{"id": "m", "owned_by": owner}]})
+    server.says(text("a", "stop"))
+    (events,) = await turns(server, Sampling(reasoning="off"))
+    assert told(events) == []
+    keys = {"chat_template_kwargs", "reasoning_effort", "enable_thinking"}
+    assert {key: value for key, value in server.chat.items() if key in keys} == body
+
+
+async def test_a_server_that_cannot_be_told_is_named_once(server: WireServer) -> None:
+    server.says(text("a", "stop"))
+    first, again = await turns(server, Sampling(reasoning="off"), Sampling(reasoning="off"))
+    assert told(first) == ["This server knows no `reasoning: off`, so nothing changes"]
+    assert told(again) == []
+    assert "reasoning_effort" not in server.chat

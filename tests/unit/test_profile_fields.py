@@ -19,8 +19,8 @@ FULL = Profile(
     generation={
         "temperature": 0.5, "top_k": 3, "seed": 0, "stop": ["###", "\n", "a, b"], "ignore_eos": False,
         "json_schema": {"type": "object"}, "dry_last_n": 9,
+        "reasoning": "on", "reasoning_effort": "high",
     },
-    reasoning="high",
     runtime={
         "context": 512, "mmap": False, "kv_type_k": "q8_0", "flash_attention": "on",
         "adapters": [{"path": "/a:b.gguf", "scale": 0.5}],

@@ -1,6 +1,6 @@
 """`llmtui ask`: one question, one answer, for pipes and scripts."""
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -8,6 +8,7 @@ from llmtui.cli.open import runtime_options
 from llmtui.cli.prompt import check_text, read_prompt
 from llmtui.cli.structure import read_grammar, read_schema
 from llmtui.domain.limits import MAX_FACTOR, MAX_INT
+from llmtui.domain.reasoning import Effort, Switch
 
 EXAMPLES = """\
 \b
@@ -62,6 +63,8 @@ class _Number(click.FloatRange):
 @click.option("--repeat-penalty", type=_Number(0, MAX_FACTOR, min_open=True), metavar="X", help="1 changes nothing.")
 @click.option("--seed", type=click.IntRange(0, 0xFFFFFFFE), metavar="N", help="Draw the same answer again.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="End the answer before this text; may be repeated.")
+@click.option("--reasoning", type=click.Choice(get_args(Switch)), help="Whether the model thinks before it answers.")
+@click.option("--reasoning-effort", type=click.Choice(get_args(Effort)), help="How hard, where the model can be told.")
 @click.option("--json-schema", metavar="FILE", help="Answer in JSON that fits this schema.")
 @click.option("--grammar", metavar="FILE", help="Answer as this GBNF grammar says.")
 @runtime_options

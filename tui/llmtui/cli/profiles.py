@@ -159,7 +159,6 @@ def _profile_lines(profile: "Profile", path: str, settings: "tuple[Setting, ...]
         ("language", profile.language or ""),
         ("mode", profile.mode),
         ("template", profile.template or ""),
-        ("reasoning", profile.reasoning or ""),
         ("overflow", profile.overflow),
     ]
     lines = aligned([(name, output.safe_line(value)) for name, value in facts if value])

@@ -12,7 +12,6 @@ from llmtui.domain.templates import NamedTemplate
 
 Mode = Literal["instruct", "chat", "chat-instruct", "text", "infill"]
 Overflow = Literal["stop", "slide", "compact"]
-Reasoning = Literal["on", "off", "low", "medium", "high"]
 MAX_PROSE = 1 << 20
 """Characters of a profile's longest text: more than any context holds."""
 
@@ -57,7 +56,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         character: who speaks.
         command: in `chat-instruct`, what the model is told to do with the dialogue; None takes the usual words.
         generation: fields of `Sampling`; only those that are set.
-        reasoning: asked of templates that know it; None leaves it to them.
         runtime: fields of `Runtime`; only those that are set. They count from the next load.
         overflow: what happens when the conversation does not fit: `stop` refuses and says the numbers, `slide` leaves
             out the oldest turns, `compact` has the model put them into a note.
@@ -73,7 +71,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     character: Character | None = None
     command: Prose | None = None
     generation: dict[str, Any] = {}
-    reasoning: Reasoning | None = None
     runtime: dict[str, Any] = {}
     overflow: Overflow = "stop"
     reserve: Annotated[int, Meta(ge=1, le=MAX_INT)] | None = None

@@ -7,8 +7,9 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from llmtui.domain.kv_types import CHOICES
-from llmtui.domain.profile import Character, Mode, Overflow, Profile, Reasoning
+from llmtui.domain.kv_types import CHOICES as RUNTIME_CHOICES
+from llmtui.domain.profile import Character, Mode, Overflow, Profile
+from llmtui.domain.reasoning import Effort, Switch
 from llmtui.domain.settings import Runtime, Sampling
 
 Kind = Literal["line", "prose", "number", "choice", "yes", "texts", "json", "adapters"]
@@ -47,6 +48,7 @@ _KINDS: dict[str, Kind] = {
     "mmap": "yes",
     "adapters": "adapters",
 }
+_CHOICES = {**RUNTIME_CHOICES, "reasoning": get_args(Switch), "reasoning_effort": get_args(Effort)}
 
 
 def _fields() -> tuple[Field, ...]:
@@ -56,7 +58,6 @@ def _fields() -> tuple[Field, ...]:
         Field(path="language", kind="line", group="profile"),
         Field(path="mode", kind="choice", group="profile", choices=get_args(Mode)),
         Field(path="template", kind="line", group="profile"),
-        Field(path="reasoning", kind="choice", group="profile", choices=get_args(Reasoning)),
         Field(path="overflow", kind="choice", group="profile", choices=get_args(Overflow)),
         Field(path="system", kind="prose", group="profile"),
         Field(path="command", kind="prose", group="profile"),
@@ -69,9 +70,9 @@ def _fields() -> tuple[Field, ...]:
     settings = [
         Field(
             path=f"{group}.{name}",
-            kind="choice" if name in CHOICES else _KINDS.get(name, "number"),
+            kind="choice" if name in _CHOICES else _KINDS.get(name, "number"),
             group=group,
-            choices=CHOICES.get(name, ()),
+            choices=_CHOICES.get(name, ()),
         )
         for group, holder in (("generation", Sampling), ("runtime", Runtime))
         for name in holder.__struct_fields__

@@ -10,6 +10,7 @@ from msgspec import Meta
 from llmtui.domain.kv_types import FlashAttention, KvType, is_quantised
 from llmtui.domain.limits import MAX_FACTOR, MAX_GRAMMAR, MAX_INT, MAX_SCALE
 from llmtui.domain.quantities import parse_size
+from llmtui.domain.reasoning import Effort, Reasoning, Switch
 
 DEFAULT_CONTEXT = 8192
 """Tokens a slot gets when nothing is asked for, where the model was trained on as many."""
@@ -20,7 +21,7 @@ Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the next token is drawn.
+    """How an answer is generated: how the next token is drawn, what ends it, and whether the model thinks before.
 
     Attributes:
         temperature: 0 is greedy: the likeliest token, whatever the other fields say.
@@ -47,6 +48,9 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ignore_eos: go on after the end token (benchmarks).
         grammar: in GBNF, llama.cpp's format; the answer follows it from its rule `root`.
         json_schema: the answer is JSON that fits this schema.
+        reasoning: whether the model thinks before it answers, where its chat template or server has a switch for it;
+            None leaves it to the model.
+        reasoning_effort: how hard, where they know efforts; without meaning where `reasoning` is off.
     """
 
     temperature: Annotated[float, Meta(ge=0, le=MAX_FACTOR)] = 0.7
@@ -73,6 +77,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ignore_eos: bool = False
     grammar: Annotated[str, Meta(min_length=1, max_length=MAX_GRAMMAR)] | None = None
     json_schema: dict[str, Any] | None = None
+    reasoning: Switch | None = None
+    reasoning_effort: Effort | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that exclude each other."""
@@ -80,6 +86,11 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("`grammar` and `json_schema` cannot both be given")
         if self.ignore_eos and (self.grammar is not None or self.json_schema is not None):
             raise ValueError("`ignore_eos` leaves an answer that must follow a grammar no end")
+
+    @property
+    def thinking(self) -> Reasoning:
+        """What is asked of the model's thinking."""
+        return Reasoning(self.reasoning, self.reasoning_effort)
 
 
 class Adapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,6 +8,7 @@ import msgspec
 from llmtui.domain.events import Failed, FailureKind, LoadEvent, Notice, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter, LoadedModel
+from llmtui.domain.reasoning import NO_WISH, Reasoning, unheeded_text
 from llmtui.domain.rendered import Rendered
 from llmtui.domain.settings import Adapter, Sampling
 from llmtui.domain.templates import NamedTemplate
@@ -69,6 +70,11 @@ def prompt_too_long(tokens: int, context_size: int, *, at_least: bool = False) -
 def template_notice(note: str) -> Notice:
     """Tells that a conversation was changed so that its template takes it."""
     return Notice("template", note[:1].upper() + note[1:], "Where that reads badly, choose another template.")
+
+
+def unheeded_notice(wishes: tuple[str, ...], whose: str = "The chat template") -> Notice:
+    """Tells that what was asked of the model's thinking has no effect; see `unheeded_text`."""
+    return Notice("options", unheeded_text(wishes, whose), "Choose a model or a template that can be told.")
 
 
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +151,12 @@ class Engine(Protocol):
         """Stop a turn; its stream ends with `Finished("cancelled")`. Unknown ids are ignored."""
 
     async def count_prompt(
-        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+        self,
+        prompt: Sequence[ChatMessage] | str,
+        *,
+        template: NamedTemplate | None = None,
+        answer_start: str = "",
+        thinking: Reasoning = NO_WISH,
     ) -> int:
         """Tokens of what `generate` would evaluate: of a conversation rendered for an answer, or of a text as it is.
 
@@ -153,6 +164,7 @@ class Engine(Protocol):
             prompt: the conversation or text.
             template: to put a conversation into instead of the model's own.
             answer_start: what the answer is begun with; it counts.
+            thinking: what is asked of the model's thinking, which templates may write into the prompt.
 
         Raises:
             TemplateError, EngineError: it cannot be rendered; the engine is gone.

@@ -25,6 +25,7 @@ from llmtui.domain.events import (
 )
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.reasoning import NO_WISH, Reasoning
 from llmtui.domain.rendered import SPECIAL, Rendered, assemble, marked_all
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import well_formed
@@ -162,13 +163,19 @@ class ScriptedEngine:
             stopped.set()
 
     async def count_prompt(
-        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+        self,
+        prompt: Sequence[ChatMessage] | str,
+        *,
+        template: NamedTemplate | None = None,
+        answer_start: str = "",
+        thinking: Reasoning = NO_WISH,
     ) -> int:
         """Words, digits and signs; of a conversation some more a message, and the name of a template.
 
         Raises:
             EngineError: the engine is gone.
         """
+        del thinking  # scripts do not think
         self._check()
         return len(self._prompt(prompt, template)) + len(self._tokenise(answer_start))
 

@@ -263,7 +263,14 @@ def _asked(
     if profile.mode in PERSONA_MODES and profile.character is not None:
         said.insert(0, ChatMessage("assistant", greeting_of(profile.character)))
     system = own or publishers_system
-    return build(profile, as_messages(said), system=system, loaded=loaded, template=wanted.template)
+    return build(
+        profile,
+        as_messages(said),
+        system=system,
+        loaded=loaded,
+        template=wanted.template,
+        thinking=wanted.sampling.thinking,
+    )
 
 
 async def _load(services: Services, info: ModelInfo, on_progress: Callable[[str], None]) -> tuple[Engine, LoadedModel]:

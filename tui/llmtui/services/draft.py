@@ -91,7 +91,9 @@ class DraftCounter:
 
 
 async def _count(engine: Engine, asked: Asked) -> int:
-    return await engine.count_prompt(asked.counted, template=asked.template, answer_start=asked.answer_start)
+    return await engine.count_prompt(
+        asked.counted, template=asked.template, answer_start=asked.answer_start, thinking=asked.thinking
+    )
 
 
 def _size(engine: Engine | None) -> int | None:

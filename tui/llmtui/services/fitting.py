@@ -179,7 +179,7 @@ class _Fitter:
         if await at.count(asked) + self._note_tokens > self._size:
             raise self._failed("the oldest turn alone is longer than the model can read")
         at.compacting()
-        sampling = Sampling(temperature=0, max_tokens=self._note_tokens)
+        sampling = Sampling(temperature=0, max_tokens=self._note_tokens, reasoning=asked.thinking.switch)
         request = request_of(at.request_id, asked, sampling)
         text = ""
         async with contextlib.aclosing(turn_events(at.engine, request, remedy="")) as events:
@@ -229,7 +229,9 @@ async def counted(engine: Engine, asked: Asked, estimate: Callable[[str], Awaita
         TemplateError: it cannot be rendered.
     """
     try:
-        return await engine.count_prompt(asked.counted, template=asked.template, answer_start=asked.answer_start)
+        return await engine.count_prompt(
+            asked.counted, template=asked.template, answer_start=asked.answer_start, thinking=asked.thinking
+        )
     except ContextError:
         return BEYOND
     except EngineError:

@@ -7,6 +7,7 @@ import msgspec
 from llmtui.domain.messages import Message, Note
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.profile import Profile, Wanted
+from llmtui.domain.reasoning import NO_WISH, Reasoning
 from llmtui.domain.settings import Sampling
 from llmtui.domain.templates import NamedTemplate
 from llmtui.engines.base import Engine, failure_of
@@ -29,12 +30,14 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
         profile: how they are put.
         system: the system message that is in force.
         template: in place of the model's own.
+        thinking: what is asked of the model's thinking.
         loaded: the model.
     """
 
     profile: Profile
     system: str | None
     template: NamedTemplate | None
+    thinking: Reasoning = NO_WISH
     loaded: LoadedModel | None
 
     def asked(
@@ -48,6 +51,7 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
             answer_start=answer_start,
             loaded=self.loaded,
             template=self.template,
+            thinking=self.thinking,
             leave_out=leave_out,
             note=note,
         )
@@ -55,7 +59,13 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
 def terms_of(wanted: Wanted, system: str | None, loaded: LoadedModel | None) -> Terms:
     """The terms of what the user wants, with the system message that is in force."""
-    return Terms(profile=wanted.profile, system=system, template=wanted.template, loaded=loaded)
+    return Terms(
+        profile=wanted.profile,
+        system=system,
+        template=wanted.template,
+        thinking=wanted.sampling.thinking,
+        loaded=loaded,
+    )
 
 
 async def plan(

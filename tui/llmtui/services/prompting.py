@@ -9,6 +9,7 @@ from llmtui.domain import dialogue
 from llmtui.domain.messages import ChatMessage, Message, Note
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.profile import Character, Profile
+from llmtui.domain.reasoning import NO_WISH, Reasoning
 from llmtui.domain.templates import NamedTemplate
 from llmtui.errors import UsageError
 from llmtui.services.conversation import prompt_of
@@ -30,6 +31,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             part of the answer.
         stops: end the answer, besides the settings' and the template's.
         template: used in place of the model's own.
+        thinking: what is asked of the model's thinking, which the template may write into the prompt.
         dropped: ids of the messages that are not in it, oldest first.
         trimmed: blanks at the head of what the model writes are no part of the answer: it goes on behind a name.
     """
@@ -40,6 +42,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     answer_start: str = ""
     stops: tuple[str, ...] = ()
     template: NamedTemplate | None = None
+    thinking: Reasoning = NO_WISH
     dropped: tuple[str, ...] = ()
     trimmed: bool = False
 
@@ -75,6 +78,7 @@ def build(
     answer_start: str = "",
     loaded: LoadedModel | None = None,
     template: NamedTemplate | None = None,
+    thinking: Reasoning = NO_WISH,
     leave_out: int = 0,
     note: Note | None = None,
 ) -> Asked:
@@ -87,6 +91,7 @@ def build(
         answer_start: put into the model's mouth.
         loaded: the model, for its fill-in-the-middle tokens.
         template: in place of the model's own.
+        thinking: what is asked of the model's thinking.
         leave_out: turns from the oldest that are not sent; the last turn always is.
         note: sent in place of the messages it covers.
 
@@ -120,7 +125,11 @@ def build(
     start = asked.answer_start if profile.mode in PERSONA_MODES else answer_start
     uses_template = asked.prompt is None
     return msgspec.structs.replace(
-        asked, answer_start=start, template=template if uses_template else None, dropped=dropped
+        asked,
+        answer_start=start,
+        template=template if uses_template else None,
+        thinking=thinking if uses_template else NO_WISH,
+        dropped=dropped,
     )
 
 

@@ -257,7 +257,9 @@ class Runner:
                 continue
             try:
                 asked = first_prompt(job, bench.loaded)
-                tokens = await bench.engine.count_prompt(asked.counted, template=asked.template)
+                tokens = await bench.engine.count_prompt(
+                    asked.counted, template=asked.template, thinking=asked.thinking
+                )
             except ContextError:
                 tokens = bench.loaded.context_size or 0
             except (TemplateError, EngineError, UsageError):

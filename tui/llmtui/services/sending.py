@@ -40,6 +40,7 @@ def asked_of(
         answer_start=answer_start,
         loaded=loaded,
         template=wanted.template,
+        thinking=wanted.sampling.thinking,
         note=note,
     )
 

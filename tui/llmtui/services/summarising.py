@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from llmtui.domain.messages import ChatMessage, Message, Note
 from llmtui.domain.profile import Character, Profile
+from llmtui.domain.reasoning import Reasoning
 from llmtui.domain.templates import NamedTemplate
 from llmtui.services.prompting import PERSONA_MODES, Asked
 
@@ -50,4 +51,6 @@ def summary_asked(
     if profile.mode == "chat":
         return Asked(prompt=f"{dialogue}\n\n{heading}", stops=("\n\n",), trimmed=True)
     words = max(10, tokens * 3 // 4)
-    return Asked(messages=(ChatMessage("user", f"{command.format(words=words)}\n\n{dialogue}"),), template=template)
+    asked = ChatMessage("user", f"{command.format(words=words)}\n\n{dialogue}")
+    # What is thought before it would use up the few tokens that a note has.
+    return Asked(messages=(asked,), template=template, thinking=Reasoning("off"))

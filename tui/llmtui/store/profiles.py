@@ -166,7 +166,7 @@ def _told(message: str, place: tuple[str | int, ...]) -> tuple[str, tuple[str | 
     if message.startswith(("Expected `str`, got ", "Expected `str | null`, got ")):
         return message, place, 'Put it between quotes if a text is meant, as "42"'
     choices = {"mode": "instruct, chat, chat-instruct, text, infill", "overflow": "stop, slide, compact",
-               "reasoning": "on, off, low, medium, high",
+               "reasoning": "on, off", "reasoning_effort": "low, medium, high",
                **{name: ", ".join(words) for name, words in CHOICES.items()}}  # fmt: skip
     if place and place[-1] in choices and message.startswith("Invalid enum value"):
         return message.replace("Invalid enum value", "unknown:"), place, f"Choose one of {choices[str(place[-1])]}"

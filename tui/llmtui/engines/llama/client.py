@@ -12,6 +12,7 @@ import msgspec
 from llmtui.domain.events import Failed, Finished, Loaded, LoadEvent, TurnEvent
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter, LoadedModel
+from llmtui.domain.reasoning import NO_WISH, Reasoning
 from llmtui.domain.rendered import Rendered
 from llmtui.domain.settings import Adapter, Runtime
 from llmtui.domain.templates import NamedTemplate, encodable
@@ -163,7 +164,12 @@ class LlamaEngine:
             self._worker.send(Cancel(request_id))
 
     async def count_prompt(
-        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+        self,
+        prompt: Sequence[ChatMessage] | str,
+        *,
+        template: NamedTemplate | None = None,
+        answer_start: str = "",
+        thinking: Reasoning = NO_WISH,
     ) -> int:
         """Tokens of the conversation rendered, by the model's template or the one given, or of a text as it is.
 
@@ -175,7 +181,7 @@ class LlamaEngine:
         if isinstance(prompt, str):
             command = Count(id_, prompt=well_formed(prompt), answer_start=start)
         else:
-            command = Count(id_, _clean(prompt), template=encodable(template), answer_start=start)
+            command = Count(id_, _clean(prompt), template=encodable(template), answer_start=start, thinking=thinking)
         return (await self._ask(command, id_, Counted)).tokens
 
     async def tokenise(self, text: str) -> list[int]:

@@ -21,6 +21,7 @@ from llmtui.domain.events import (
 )
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import AttachedAdapter
+from llmtui.domain.reasoning import NO_WISH, Reasoning
 from llmtui.domain.rendered import Rendered
 from llmtui.domain.settings import Adapter, Runtime
 from llmtui.domain.templates import NamedTemplate
@@ -72,6 +73,7 @@ class Count(msgspec.Struct, frozen=True, tag="count"):
     prompt: str | None = None
     template: NamedTemplate | None = None
     answer_start: str = ""
+    thinking: Reasoning = NO_WISH
 
 
 class Tokenise(msgspec.Struct, frozen=True, tag="tokenise"):

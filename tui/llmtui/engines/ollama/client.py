@@ -9,13 +9,14 @@ from llmtui.domain.defaults import ollama_defaults
 from llmtui.domain.events import Finished, Loaded, LoadEvent, LoadProgress
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.reasoning import NO_WISH, Reasoning, unheeded_text
 from llmtui.domain.rendered import Rendered as RenderedPrompt
 from llmtui.domain.rendered import assemble
 from llmtui.domain.settings import Server
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import estimate_tokens, visible_line
 from llmtui.domain.vocabulary import BPE_MODEL, BpeVocabulary
-from llmtui.engines.base import GenerateRequest, not_loaded
+from llmtui.engines.base import GenerateRequest, not_loaded, unheeded_notice
 from llmtui.engines.http.access import Patience
 from llmtui.engines.http.alarms import truncation
 from llmtui.engines.http.engine import ServedEngine
@@ -25,7 +26,7 @@ from llmtui.engines.ollama.connection import Connection
 from llmtui.engines.ollama.describe import described, find_model, open_model
 from llmtui.engines.ollama.explaining import TEXT_ONLY, rendered_only
 from llmtui.engines.ollama.vocabulary import vocabulary as told_vocabulary
-from llmtui.engines.ollama.wire import Options, Part, options_of, parameters_of, turn_body, unheeded
+from llmtui.engines.ollama.wire import Options, Part, Thinker, options_of, parameters_of, turn_body, unheeded
 from llmtui.errors import ContextError, EngineError, LlmtuiError
 
 
@@ -55,6 +56,8 @@ class OllamaEngine(ServedEngine[Connection, "_Turn"]):
         self._context = context
         self._stops: tuple[str, ...] = ()
         self._fresh = False
+        self._thinker = Thinker()
+        self._unheeded: tuple[str, ...] = ()
 
     async def _connect(self) -> Connection:
         return await asyncio.to_thread(Connection, self._server, self._server_name, self._patience)
@@ -63,6 +66,7 @@ class OllamaEngine(ServedEngine[Connection, "_Turn"]):
         model, shown = await find_model(connection, self._model or None)
         yield LoadProgress(f"{connection.name} loads {visible_line(model)}", None)
         opened = await open_model(connection, model, shown, self._load_body(model))
+        self._thinker = Thinker.of(shown)
         own = parameters_of(shown.parameters)
         context = self._context or next((int(each) for each in own.get("num_ctx", ()) if each.isdecimal()), None)
         self._stops = tuple(own.get("stop", ()))
@@ -80,14 +84,19 @@ class OllamaEngine(ServedEngine[Connection, "_Turn"]):
         return _Turn(account, options)
 
     async def count_prompt(
-        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+        self,
+        prompt: Sequence[ChatMessage] | str,
+        *,
+        template: NamedTemplate | None = None,
+        answer_start: str = "",
+        thinking: Reasoning = NO_WISH,
     ) -> int:
         """Ollama has no route that counts.
 
         Raises:
             EngineError: always.
         """
-        del prompt, template, answer_start
+        del prompt, template, answer_start, thinking
         raise self._uncounted()
 
     async def tokenise(self, text: str) -> list[int]:
@@ -108,10 +117,13 @@ class OllamaEngine(ServedEngine[Connection, "_Turn"]):
         connection, loaded = self._reached()
         put = (await self._templates.put(request)).request
         options = options_of(put.sampling, seed=0, context=self._context, stops=self._stops)
-        body = turn_body(put, self._model, options, self._server.keep_alive)
+        body = turn_body(put, self._model, options, self._server.keep_alive, self._thinker)
         text = await rendered_only(connection, self._model, body)
         size = loaded.context_size
-        return assemble(text, (), (), b"", messages=request.messages, frame=None, context_size=size, notes=(TEXT_ONLY,))
+        notes: tuple[str, ...] = (TEXT_ONLY,)
+        if put.prompt is None and (wishes := self._thinker.asked(put.sampling.thinking)[1]):
+            notes = (unheeded_text(wishes, "This model"), *notes)
+        return assemble(text, (), (), b"", messages=request.messages, frame=None, context_size=size, notes=notes)
 
     async def find(self) -> None:
         """Find the server and the model, and have nothing loaded: enough for `vocabulary`. `load` is not possible then.
@@ -168,7 +180,11 @@ class OllamaEngine(ServedEngine[Connection, "_Turn"]):
         if remark := unheeded(request.sampling):
             turn.events.put_nowait(remark)
         route = "/api/chat" if request.prompt is None else "/api/generate"
-        body = turn_body(request, self._model, turn.options, self._server.keep_alive)
+        wishes = self._thinker.asked(request.sampling.thinking)[1] if request.prompt is None else ()
+        if wishes and wishes != self._unheeded:
+            turn.events.put_nowait(unheeded_notice(wishes, "This model"))
+        self._unheeded = wishes
+        body = turn_body(request, self._model, turn.options, self._server.keep_alive, self._thinker)
         try:
             stream = connection.stream(route, body, Part, model=self._model)
             async with contextlib.aclosing(stream) as parts:

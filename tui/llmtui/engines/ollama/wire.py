@@ -6,6 +6,7 @@ import msgspec
 
 from llmtui.domain.events import Notice
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.reasoning import Reasoning
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest
@@ -160,7 +161,44 @@ def options_of(sampling: Sampling, *, seed: int, context: int | None, stops: tup
     return options
 
 
-def turn_body(request: GenerateRequest, model: str, options: Options, keep_alive: str | float | None) -> dict[str, Any]:
+class Thinker(msgspec.Struct, frozen=True):
+    """What can be asked of a model's thinking.
+
+    Attributes:
+        thinks: None where the server does not say.
+        by_effort: it always thinks, and takes an effort.
+    """
+
+    thinks: bool | None = None
+    by_effort: bool = False
+
+    @classmethod
+    def of(cls, shown: Shown) -> "Thinker":
+        """By what the server says of the model."""
+        family = (shown.details.family if shown.details else None) or ""
+        able = None if shown.capabilities is None else "thinking" in shown.capabilities
+        return cls(able, family.replace("-", "") == "gptoss")
+
+    def asked(self, wish: Reasoning) -> tuple[dict[str, bool | str], tuple[str, ...]]:
+        """Fields of a request, and wishes that the server cannot be told."""
+        switch, effort = wish.switch, wish.hard
+        if self.thinks is False:  # the server would refuse the request; a model that does not think is off already
+            wishes = ("reasoning: on" if switch == "on" else "", f"reasoning_effort: {effort}" if effort else "")
+            return {}, tuple(filter(None, wishes))
+        if self.by_effort:
+            return {"think": effort} if effort else {}, ("reasoning: off",) if switch == "off" else ()
+        if switch is None and effort is None:
+            return {}, ()
+        return {"think": switch != "off"}, (f"reasoning_effort: {effort}",) if effort else ()
+
+
+def turn_body(
+    request: GenerateRequest,
+    model: str,
+    options: Options,
+    keep_alive: str | float | None,
+    thinker: Thinker = Thinker(),  # noqa: B008 - frozen
+) -> dict[str, Any]:
     """The body of a request for a turn, by the chat route or, of a text as it is, by the generate route.
 
     A server that knows `truncate` and `shift` refuses a prompt that is too long, and ends an answer that fills the
@@ -174,6 +212,7 @@ def turn_body(request: GenerateRequest, model: str, options: Options, keep_alive
         if start := well_formed(request.answer_start):
             # Ollama goes on with a last message that is the assistant's; its text is not sent back.
             body["messages"].append({"role": "assistant", "content": start})
+        body |= thinker.asked(request.sampling.thinking)[0]
     else:
         body |= {"prompt": well_formed((request.prompt or "") + request.answer_start), "raw": True}
     if request.sampling.json_schema is not None:

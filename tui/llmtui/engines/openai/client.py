@@ -11,11 +11,12 @@ import msgspec
 from llmtui.domain.events import Finished, Loaded, LoadEvent, LoadProgress, Notice
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.reasoning import EFFORT, NO_WISH, Reasoning
 from llmtui.domain.rendered import Rendered as RenderedPrompt
 from llmtui.domain.settings import Server
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import estimate_tokens, well_formed
-from llmtui.engines.base import GenerateRequest
+from llmtui.engines.base import GenerateRequest, unheeded_notice
 from llmtui.engines.http.access import Patience
 from llmtui.engines.http.engine import ServedEngine
 from llmtui.engines.http.faults import NotFoundError, another_model, malformed, reported
@@ -27,6 +28,7 @@ from llmtui.engines.openai.discovery import describe, explain_missing, find_mode
 from llmtui.engines.openai.explaining import explained
 from llmtui.engines.openai.facts import LLAMA_SERVER, VLLM, Rendered, Tokenised
 from llmtui.engines.openai.sse import AnswerParser
+from llmtui.engines.openai.thinking import Told, told
 from llmtui.engines.openai.wire import Chunk, chat_messages, turn_body, unheeded
 from llmtui.errors import EngineError
 
@@ -49,7 +51,8 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
     ) -> None:
         super().__init__(name, server, server_name, model, patience=patience)
         self._names: tuple[str, ...] = ()
-        self._remark: Notice | None = None
+        self._remarks: tuple[Notice, ...] = ()
+        self._template: str | None = None
 
     async def _connect(self) -> Connection:
         return Connection(self._server, self._server_name, self._patience)
@@ -62,6 +65,7 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
         name = self._name if self._model else full_name(self._name, offer.id)
         self._model = offer.id
         self._templates.eos_text = found.eos_text
+        self._template = found.template
         if found.served_by == LLAMA_SERVER and offer.loaded is None:  # it has this one model and names it in answers
             self._names = (self._model, *offer.aliases)
         yield Loaded(loaded_model(connection, found, name))
@@ -71,7 +75,12 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
         return _Turn(Account(request.sampling, seed, loaded.context_size, raw=raw), self._names, seed)
 
     async def count_prompt(
-        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+        self,
+        prompt: Sequence[ChatMessage] | str,
+        *,
+        template: NamedTemplate | None = None,
+        answer_start: str = "",
+        thinking: Reasoning = NO_WISH,
     ) -> int:
         """Tokens of the rendered conversation, or of a text as it is, as the server counts them.
 
@@ -80,15 +89,16 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
             EngineError: this server does not count, or is gone.
         """
         connection, kind = self._counting()
-        prompt = await self._templates.text(prompt, template)
+        prompt = await self._templates.text(prompt, template, thinking)
         if isinstance(prompt, str):
             return len(await self._tokens(connection, kind, prompt + answer_start, add_special=True))
-        chat = chat_messages(prompt, kind)
+        chat = {"messages": chat_messages(prompt, kind), **self._told(thinking, kind).body}
         if kind == VLLM:
-            body = {"model": self._model, "messages": chat, "add_generation_prompt": True}
+            body = {"model": self._model, **chat, "add_generation_prompt": True}
+            body.pop(EFFORT, None)  # counted as the template has it, by `chat_template_kwargs`
             told = await connection.post(f"{connection.root}/tokenize", body, Tokenised, model=None)
             return len(told.tokens) + (len(await self.tokenise(answer_start)) if answer_start else 0)
-        question = {"model": self._model, "messages": chat}
+        question = {"model": self._model, **chat}
         rendered = await connection.post(f"{connection.root}/apply-template", question, Rendered, model=None)
         return len(await self._tokens(connection, kind, rendered.prompt + answer_start, add_special=True))
 
@@ -114,7 +124,13 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
                 cause="only a llama-server renders a conversation without answering it",
                 remedy="Use the model's file itself, or a llama-server.",
             )
-        return await explained(connection, self._templates, request, self._model, loaded.context_size)
+        thinking = self._told(request.sampling.thinking, LLAMA_SERVER)
+        return await explained(
+            connection, self._templates, request, self._model, loaded.context_size, thinking=thinking
+        )
+
+    def _told(self, thinking: Reasoning, kind: str) -> Told:
+        return told(thinking, kind, standard_only=self._server.standard_only, template=self._template)
 
     async def _tokens(self, connection: Connection, kind: str, text: str, *, add_special: bool) -> list[int]:
         text = well_formed(text)
@@ -143,12 +159,11 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
             seed=turn.seed,
             standard_only=self._server.standard_only,
             context_size=loaded.context_size,
+            template=self._template,
         )
         raw = request.prompt is not None
         route = f"{connection.api}/{'completions' if raw else 'chat/completions'}"
-        remark = unheeded(request.sampling, loaded.served_by or "", standard_only=self._server.standard_only)
-        if remark is not None and remark != self._remark:
-            self._remark = remark
+        for remark in self._new_remarks(request, loaded.served_by or ""):
             turn.events.put_nowait(remark)
         try:
             await turn.read(connection, route, body, model=self._model)
@@ -161,6 +176,18 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
         for notice in turn.account.notices(estimate_tokens(asked)):
             turn.events.put_nowait(notice)
         turn.end(turn.account.finished(time.perf_counter_ns()))
+
+    def _new_remarks(self, request: GenerateRequest, kind: str) -> list[Notice]:
+        """What this server cannot be asked for; what was told before and holds still is left out."""
+        remarks = []
+        if (options := unheeded(request.sampling, kind, standard_only=self._server.standard_only)) is not None:
+            remarks.append(options)
+        if request.prompt is None and (wishes := self._told(request.sampling.thinking, kind).unheeded):
+            whose = "The server's chat template" if kind == LLAMA_SERVER else "This server"
+            remarks.append(unheeded_notice(wishes, whose))
+        new = [remark for remark in remarks if remark not in self._remarks]
+        self._remarks = tuple(remarks)
+        return new
 
 
 class _Turn(ServedTurn):

@@ -2,17 +2,19 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.reasoning import unheeded_text
 from llmtui.domain.rendered import ADDED, ENDS, SPECIAL, Rendered, assemble, marked_all
-from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest, no_infill
 from llmtui.engines.openai.connection import Connection
 from llmtui.engines.openai.facts import LLAMA_SERVER
 from llmtui.engines.openai.facts import Rendered as Applied
+from llmtui.engines.openai.thinking import Told
 from llmtui.engines.openai.wire import chat_messages
 from llmtui.engines.rendering.served import ServedTemplates
 from llmtui.errors import LlmtuiError
@@ -42,7 +44,13 @@ class _Tokens(msgspec.Struct):
 
 
 async def explained(
-    connection: Connection, templates: ServedTemplates, request: GenerateRequest, model: str, context_size: int | None
+    connection: Connection,
+    templates: ServedTemplates,
+    request: GenerateRequest,
+    model: str,
+    context_size: int | None,
+    *,
+    thinking: Told,
 ) -> Rendered:
     """The prompt of a request, token by token.
 
@@ -55,10 +63,13 @@ async def explained(
     text, frame = request.prompt or "", None
     notes: tuple[str, ...] = (BY_LOOKS, NO_CACHE)
     if request.prompt is None:
-        text, note = await _rendered(connection, templates, request.messages, request.template, model)
-        notes = (note, *notes) if note else notes
+        render = partial(
+            _rendered, connection=connection, templates=templates, request=request, model=model, thinking=thinking
+        )
+        text, more = await render(request.messages)
+        notes = (*more, *notes)
         try:
-            frame, _ = await _rendered(connection, templates, marked_all(request.messages), request.template, model)
+            frame, _ = await render(marked_all(request.messages))
         except LlmtuiError:
             frame = None  # the template does not take the marks: messages are searched for
     text = well_formed(text + request.answer_start)
@@ -81,18 +92,24 @@ async def explained(
 
 
 async def _rendered(
+    messages: Sequence[ChatMessage],
+    *,
     connection: Connection,
     templates: ServedTemplates,
-    messages: Sequence[ChatMessage],
-    template: NamedTemplate | None,
+    request: GenerateRequest,
     model: str,
-) -> tuple[str, str | None]:
-    """The text, and how the conversation was changed for its template."""
-    if template is not None:
-        rendered = await templates.rendered(template, messages)
-        return rendered.text, rendered.note
-    question = {"model": model, "messages": chat_messages(messages, LLAMA_SERVER)}
-    return (await connection.post(f"{connection.root}/apply-template", question, Applied, model=None)).prompt, None
+    thinking: Told,
+) -> tuple[str, tuple[str, ...]]:
+    """The text, and what is to be told of how the template took conversation and wishes."""
+    if request.template is not None:
+        rendered = await templates.rendered(request.template, messages, request.sampling.thinking)
+        unheeded = (unheeded_text(rendered.unheeded),) if rendered.unheeded else ()
+        return rendered.text, (rendered.note, *unheeded) if rendered.note else unheeded
+    question = {"model": model, "messages": chat_messages(messages, LLAMA_SERVER), **thinking.body}
+    applied = await connection.post(f"{connection.root}/apply-template", question, Applied, model=None)
+    return applied.prompt, (
+        unheeded_text(thinking.unheeded, "The server's chat template"),
+    ) if thinking.unheeded else ()
 
 
 def _flags(piece: bytes) -> int:

@@ -11,6 +11,7 @@ from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
 from llmtui.engines.base import GenerateRequest, no_infill
 from llmtui.engines.openai.facts import FASTCHAT, LLAMA_SERVER, LM_STUDIO, OLLAMA, SGLANG, VLLM
+from llmtui.engines.openai.thinking import told
 from llmtui.errors import UsageError
 
 TEXT_TOKENS = 1024
@@ -123,7 +124,14 @@ def chat_messages(messages: Sequence[ChatMessage], kind: str = "") -> list[dict[
 
 
 def turn_body(
-    request: GenerateRequest, model: str, *, kind: str, seed: int, standard_only: bool, context_size: int | None
+    request: GenerateRequest,
+    model: str,
+    *,
+    kind: str,
+    seed: int,
+    standard_only: bool,
+    context_size: int | None,
+    template: str | None = None,
 ) -> dict[str, Any]:
     """The body of a request for a turn, by the chat route or, of a text as it is, by the completions route.
 
@@ -134,6 +142,7 @@ def turn_body(
         seed: for sampling.
         standard_only: leave out what OpenAI's own API refuses.
         context_size: tokens; None where the server does not say.
+        template: text of the server's chat template, where it tells it.
 
     Raises:
         UsageError: an option that this server cannot honour, and that must not be left out in silence.
@@ -164,6 +173,8 @@ def turn_body(
     if stops := [well_formed(stop) for stop in sampling.stop if stop]:
         body["stop"] = stops
     body |= _standard_options(sampling)
+    if text is None:
+        body |= told(sampling.thinking, kind, standard_only=standard_only, template=template).body
     if kind == LLAMA_SERVER:
         body |= {"timings_per_token": True, "return_progress": True, "reasoning_format": "none"}
     if kind in {VLLM, SGLANG}:

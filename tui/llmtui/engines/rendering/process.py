@@ -18,9 +18,10 @@ from functools import lru_cache
 from typing import NoReturn
 
 import msgspec
-from jinja2 import Template, TemplateError
+from jinja2 import Template, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from llmtui.domain.reasoning import Passed, Reasoning, variables_of
 from llmtui.domain.text import well_formed
 from llmtui.engines.lifeline import die_with_parent
 from llmtui.engines.rendering.frames import LENGTH, OUTPUT_CHARACTERS, RenderReply, RenderRequest
@@ -55,9 +56,22 @@ def compiler() -> Callable[[str], Template]:
     return lru_cache(maxsize=KEPT_TEMPLATES)(_environment().from_string)
 
 
+def passed(text: str, wish: Reasoning) -> Passed:
+    """A wish in the words of a template: of the variables that it reads and does not set itself.
+
+    Raises:
+        TemplateError: it is not valid.
+    """
+    if not wish:
+        return Passed({})
+    known = meta.find_undeclared_variables(_environment().parse(text))
+    return variables_of(wish, known, has_none="'none'" in text or '"none"' in text)
+
+
 def render(compile_: Callable[[str], Template], request: RenderRequest) -> RenderReply:
     """One conversation through one template; whatever goes wrong is in the reply."""
     try:
+        wishes = passed(request.template, request.thinking)
         text = compile_(request.template).render(
             messages=request.messages,
             add_generation_prompt=True,
@@ -65,6 +79,7 @@ def render(compile_: Callable[[str], Template], request: RenderRequest) -> Rende
             eos_token=request.eos_token,
             tools=None,
             documents=None,
+            **wishes.variables,
         )
     except MemoryError:
         return RenderReply(problem="it needs too much memory")
@@ -74,7 +89,7 @@ def render(compile_: Callable[[str], Template], request: RenderRequest) -> Rende
         return RenderReply(problem=str(error)[:500] or type(error).__name__, refused=True)
     if len(text) > OUTPUT_CHARACTERS:
         return RenderReply(problem=f"it renders {len(text):,} characters")
-    return RenderReply(text=well_formed(text))
+    return RenderReply(text=well_formed(text), unheeded=wishes.unheeded)
 
 
 def _read(count: int) -> bytes:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.reasoning import NO_WISH, Reasoning
 from llmtui.domain.templates import OWN, NamedTemplate
 from llmtui.domain.text import visible_line
 from llmtui.engines.rendering.adapting import adaptations, lost_system
@@ -30,10 +31,12 @@ class Rendered(msgspec.Struct, frozen=True):
     Attributes:
         text: with the head of the answer to come.
         note: how the conversation was changed so that the template takes it; None when it was not.
+        unheeded: what was asked of the model's thinking and the template has no variable for; see `unheeded_text`.
     """
 
     text: str
     note: str | None = None
+    unheeded: tuple[str, ...] = ()
 
 
 class Renderer:
@@ -50,7 +53,13 @@ class Renderer:
             self._start()
 
     def render(
-        self, template: NamedTemplate, messages: Sequence[ChatMessage], *, bos_text: str, eos_text: str
+        self,
+        template: NamedTemplate,
+        messages: Sequence[ChatMessage],
+        *,
+        bos_text: str,
+        eos_text: str,
+        thinking: Reasoning = NO_WISH,
     ) -> Rendered:
         """The prompt for a conversation.
 
@@ -61,23 +70,25 @@ class Renderer:
             messages: the conversation.
             bos_text: what the template writes for the vocabulary's begin token.
             eos_text: likewise for its end token.
+            thinking: what is asked of the model's thinking; passed in the template's own variables.
 
         Raises:
             TemplateError: the template raised, took longer than `RENDER_SECONDS`, or needed too much memory; or its
                 process cannot be started.
             ContextError: that happened because the conversation itself is longer than any context.
         """
+        request = RenderRequest(template.text, [], bos_text, eos_text, thinking)
         with self._lock:
-            reply = self._attempt(template, messages, bos_text, eos_text)
+            reply = self._attempt(request, messages)
             if reply.text is not None and not lost_system(messages, reply.text):
-                return Rendered(reply.text)
+                return Rendered(reply.text, unheeded=reply.unheeded)
             if reply.text is not None or reply.refused:
                 for changed, note in adaptations(messages):
-                    again = self._attempt(template, changed, bos_text, eos_text)
+                    again = self._attempt(request, changed)
                     if again.text is not None and not lost_system(messages, again.text):
-                        return Rendered(again.text, note)
+                        return Rendered(again.text, note, again.unheeded)
         if reply.text is not None:
-            return Rendered(reply.text)
+            return Rendered(reply.text, unheeded=reply.unheeded)
         characters = sum(len(message.content) for message in messages)
         if characters > OUTPUT_CHARACTERS:
             raise _too_long(characters)
@@ -88,13 +99,11 @@ class Renderer:
         with self._lock:
             self._end()
 
-    def _attempt(
-        self, template: NamedTemplate, messages: Sequence[ChatMessage], bos_text: str, eos_text: str
-    ) -> RenderReply:
+    def _attempt(self, request: RenderRequest, messages: Sequence[ChatMessage]) -> RenderReply:
         if self._process is None:
             self._start()
-        chat = [_as_dict(message, template.text) for message in messages]
-        return self._ask(RenderRequest(template.text, chat, bos_text, eos_text))
+        chat = [_as_dict(message, request.template) for message in messages]
+        return self._ask(msgspec.structs.replace(request, messages=chat))
 
     def _ask(self, request: RenderRequest) -> RenderReply:
         try:

@@ -8,8 +8,9 @@ import msgspec
 
 from llmtui.domain.events import Finished, Notice, TurnEvent
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.reasoning import NO_WISH, Reasoning
 from llmtui.domain.templates import NamedTemplate
-from llmtui.engines.base import GenerateRequest, template_notice
+from llmtui.engines.base import GenerateRequest, template_notice, unheeded_notice
 from llmtui.engines.rendering.renderer import Rendered, Renderer
 
 _NO_END = Notice(
@@ -43,7 +44,7 @@ class ServedTemplates:
         template = request.template
         if template is None or request.prompt is not None:
             return Put(request)
-        rendered = await self.rendered(template, request.messages)
+        rendered = await self.rendered(template, request.messages, request.sampling.thinking)
         stops = tuple(dict.fromkeys([*request.sampling.stop, *template.stops]))
         changed = msgspec.structs.replace(
             request,
@@ -53,6 +54,8 @@ class ServedTemplates:
             sampling=msgspec.structs.replace(request.sampling, stop=stops),
         )
         remarks = [template_notice(rendered.note)] if rendered.note else []
+        if rendered.unheeded:
+            remarks.append(unheeded_notice(rendered.unheeded))
         if not self.eos_text and "eos_token" in template.text:
             remarks.append(_NO_END)
         new = tuple(remark for remark in remarks if remark not in self._told)
@@ -60,7 +63,10 @@ class ServedTemplates:
         return Put(changed, new, rendered, request.answer_start)
 
     async def text(
-        self, prompt: Sequence[ChatMessage] | str, template: NamedTemplate | None
+        self,
+        prompt: Sequence[ChatMessage] | str,
+        template: NamedTemplate | None,
+        thinking: Reasoning = NO_WISH,
     ) -> Sequence[ChatMessage] | str:
         """What is counted: the conversation rendered where a template is given, else what was given.
 
@@ -69,26 +75,28 @@ class ServedTemplates:
         """
         if template is None or isinstance(prompt, str):
             return prompt
-        return (await self.rendered(template, prompt)).text
+        return (await self.rendered(template, prompt, thinking)).text
 
-    async def rendered(self, template: NamedTemplate, messages: Sequence[ChatMessage]) -> Rendered:
+    async def rendered(
+        self, template: NamedTemplate, messages: Sequence[ChatMessage], thinking: Reasoning = NO_WISH
+    ) -> Rendered:
         """A conversation through a template.
 
         Raises:
             TemplateError, ContextError: see `Renderer.render`.
         """
         clean = [message.well_formed() for message in messages]
-        return await asyncio.to_thread(self._work, template, clean)
+        return await asyncio.to_thread(self._work, template, clean, thinking)
 
     async def close(self) -> None:
         """End the process."""
         if self._renderer is not None:
             await asyncio.to_thread(self._renderer.close)
 
-    def _work(self, template: NamedTemplate, messages: Sequence[ChatMessage]) -> Rendered:
+    def _work(self, template: NamedTemplate, messages: Sequence[ChatMessage], thinking: Reasoning) -> Rendered:
         if self._renderer is None:
             self._renderer = Renderer()
-        return self._renderer.render(template, messages, bos_text="", eos_text=self.eos_text)
+        return self._renderer.render(template, messages, bos_text="", eos_text=self.eos_text, thinking=thinking)
 
 
 class Put:

@@ -91,7 +91,14 @@ def put(job: Job, said: Sequence[ChatMessage], loaded: LoadedModel, publishers: 
     profile = msgspec.structs.replace(job.wanted.profile, mode=mode)
     system = job.wanted.system if job.wanted.system is not None else publishers
     conversation = as_messages(message for message in said if message.role != "system")
-    return build(profile, conversation, system=system, loaded=loaded, template=job.wanted.template)
+    return build(
+        profile,
+        conversation,
+        system=system,
+        loaded=loaded,
+        template=job.wanted.template,
+        thinking=job.wanted.sampling.thinking,
+    )
 
 
 class Asking:

@@ -6,10 +6,12 @@ from queue import SimpleQueue
 
 import msgspec
 
+from llmtui.domain.events import Notice
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.reasoning import NO_WISH, Reasoning
 from llmtui.domain.rendered import marked_all
 from llmtui.domain.templates import NamedTemplate
-from llmtui.engines.base import GenerateRequest, failure_of, prompt_too_long, template_notice
+from llmtui.engines.base import GenerateRequest, failure_of, prompt_too_long, template_notice, unheeded_notice
 from llmtui.engines.llama.wire import Count, Counted, Explain, Refused, SetAdapters, Tokenise, Tokens, TurnReply
 from llmtui.engines.llama.worker.explaining import Explanation, explained
 from llmtui.engines.llama.worker.grammar import grammar_for
@@ -41,7 +43,14 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     rendered_sha256: str
     bos_count: int
     note: str | None = None
+    unheeded: tuple[str, ...] = ()
     closing: str | None = None
+
+    @property
+    def remarks(self) -> tuple[Notice, ...]:
+        """What the user is told of it."""
+        changed = (template_notice(self.note),) if self.note else ()
+        return (*changed, unheeded_notice(self.unheeded)) if self.unheeded else changed
 
 
 class Clerk:
@@ -76,7 +85,7 @@ class Clerk:
         self._passages = passages
         self._tickets = tickets
         self._outbox = outbox
-        self._noted: str | None = None
+        self._told: tuple[Notice, ...] = ()
 
     def run(self, inbox: SimpleQueue[Paper]) -> None:
         """Work through the inbox for ever."""
@@ -97,7 +106,7 @@ class Clerk:
     def _count(self, asked: Count) -> None:
         what = asked.messages if asked.prompt is None else asked.prompt
         try:
-            prompt = self._prompt(what, asked.template, asked.answer_start)
+            prompt = self._prompt(what, asked.template, asked.answer_start, thinking=asked.thinking)
             self._outbox.send(Counted(asked.id, len(prompt.passage.tokens)))
         except LlmtuiError as error:
             self._outbox.send(Refused(asked.id, failure_of(error)))
@@ -106,8 +115,9 @@ class Clerk:
         try:
             if not 0 <= request.slot < self._slots:
                 raise _no_such_slot(request.slot, self._slots)
-            prompt = self._prompt(request.asked, request.template, request.answer_start)
-            frame = self._frame(request.messages, request.template)
+            thinking = request.sampling.thinking
+            prompt = self._prompt(request.asked, request.template, request.answer_start, thinking=thinking)
+            frame = self._frame(request.messages, request.template, thinking)
         except LlmtuiError as error:
             self._outbox.send(Refused(id_, failure_of(error)))
             return
@@ -118,20 +128,25 @@ class Clerk:
             frame=frame,
             bos_count=prompt.bos_count,
             context_size=self._context_size,
-            notes=(prompt.note,) if prompt.note else (),
+            notes=tuple(remark.text for remark in prompt.remarks),
         )
         self._loop_inbox.put(Explanation(id_, request.slot, prompt.passage.tokens, rendered))
 
-    def _frame(self, messages: Sequence[ChatMessage], template: NamedTemplate | None) -> str | None:
+    def _frame(
+        self, messages: Sequence[ChatMessage], template: NamedTemplate | None, thinking: Reasoning
+    ) -> str | None:
         """The conversation rendered with marks for its texts; None when the template does not take them."""
         try:
-            return self._rendered(marked_all(messages), template).text if messages else None
+            return self._rendered(marked_all(messages), template, thinking).text if messages else None
         except LlmtuiError:
             return None
 
-    def _rendered(self, messages: Sequence[ChatMessage], template: NamedTemplate | None) -> Rendered:
+    def _rendered(
+        self, messages: Sequence[ChatMessage], template: NamedTemplate | None, thinking: Reasoning
+    ) -> Rendered:
         bos_text, eos_text = self._vocabulary.bos_text, self._vocabulary.eos_text
-        return self._renderer.render(template or self._template, messages, bos_text=bos_text, eos_text=eos_text)
+        chosen = template or self._template
+        return self._renderer.render(chosen, messages, bos_text=bos_text, eos_text=eos_text, thinking=thinking)
 
     def _prepare(self, request: GenerateRequest, ticket: Ticket) -> None:
         template = request.template or self._template
@@ -139,14 +154,17 @@ class Clerk:
             if not 0 <= request.slot < self._slots:
                 raise _no_such_slot(request.slot, self._slots)
             formed = request.sampling.grammar is not None or request.sampling.json_schema is not None
-            prompt = self._prompt(request.asked, template, request.answer_start, answers_at_once=formed)
+            thinking = request.sampling.thinking
+            prompt = self._prompt(
+                request.asked, template, request.answer_start, thinking=thinking, answers_at_once=formed
+            )
             self._check_length(len(prompt.passage.tokens), raw=request.prompt is not None)
             grammar = grammar_for(request.sampling, self._vocabulary)
         except LlmtuiError as error:
             self._tickets.close(ticket)
             self._outbox.send(TurnReply(request.id, failure_of(error)))
             return
-        self._remark(request.id, prompt.note)
+        self._remark(request.id, prompt.remarks)
         self._loop_inbox.put(
             Prepared(
                 request,
@@ -161,11 +179,12 @@ class Clerk:
             )
         )
 
-    def _remark(self, request_id: str, note: str | None) -> None:
-        """Tell of a conversation that was changed for its template; not again while that stays so."""
-        if note is not None and note != self._noted:
-            self._outbox.send(TurnReply(request_id, template_notice(note)))
-        self._noted = note
+    def _remark(self, request_id: str, remarks: tuple[Notice, ...]) -> None:
+        """Tell how the template took conversation and wishes; not again while that stays so."""
+        for remark in remarks:
+            if remark not in self._told:
+                self._outbox.send(TurnReply(request_id, remark))
+        self._told = remarks
 
     def _prompt(
         self,
@@ -173,6 +192,7 @@ class Clerk:
         template: NamedTemplate | None,
         answer_start: str = "",
         *,
+        thinking: Reasoning = NO_WISH,
         answers_at_once: bool = False,
     ) -> Prompt:
         """Tokens of a conversation or text. A begin token that is written at the head is not put there again.
@@ -181,7 +201,7 @@ class Clerk:
         token on.
         """
         vocabulary = self._vocabulary
-        rendered = Rendered(asked) if isinstance(asked, str) else self._rendered(asked, template)
+        rendered = Rendered(asked) if isinstance(asked, str) else self._rendered(asked, template, thinking)
         closing = opened_by(rendered.text) if not isinstance(asked, str) else None
         if closing is not None and (answer_start or answers_at_once):
             answer_start, closing = f"{closing}\n\n{answer_start}", None
@@ -194,7 +214,14 @@ class Clerk:
         while count < len(tokens) and tokens[count] == vocabulary.bos:
             count += 1
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return Prompt(passage=passage, rendered_sha256=digest, bos_count=count, note=rendered.note, closing=closing)
+        return Prompt(
+            passage=passage,
+            rendered_sha256=digest,
+            bos_count=count,
+            note=rendered.note,
+            unheeded=rendered.unheeded,
+            closing=closing,
+        )
 
     def _check_text(self, text: str) -> None:
         """Refuse a text far beyond the context without tokenising all of it.
