@@ -21,6 +21,7 @@ from llmtui.domain.events import (
 )
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.reasoning import NO_WISH, Reasoning
 from llmtui.domain.rendered import Rendered
 from llmtui.domain.templates import NamedTemplate
 from llmtui.engines.base import Engine, ExplainsPrompts, GenerateRequest, error_of, failure_of, not_loaded
@@ -129,7 +130,12 @@ class ReplicatedEngine:
                 await replica.engine.cancel(request_id)
 
     async def count_prompt(
-        self, prompt: Sequence[ChatMessage] | str, *, template: NamedTemplate | None = None, answer_start: str = ""
+        self,
+        prompt: Sequence[ChatMessage] | str,
+        *,
+        template: NamedTemplate | None = None,
+        answer_start: str = "",
+        thinking: Reasoning = NO_WISH,
     ) -> int:
         """As the server with least to do counts; the next one when it cannot.
 
@@ -138,7 +144,7 @@ class ReplicatedEngine:
             EngineError: none counts.
         """
         return await self._first_of(
-            lambda engine: engine.count_prompt(prompt, template=template, answer_start=answer_start)
+            lambda engine: engine.count_prompt(prompt, template=template, answer_start=answer_start, thinking=thinking)
         )
 
     async def tokenise(self, text: str) -> list[int]:
