@@ -3,8 +3,6 @@
 from collections.abc import Set as AbstractSet
 from typing import Literal, NamedTuple
 
-import msgspec
-
 Switch = Literal["on", "off"]
 Effort = Literal["low", "medium", "high"]
 SWITCHES = ("enable_thinking", "thinking")
@@ -17,7 +15,7 @@ BUDGET = "thinking_budget"
 VARIABLES = frozenset({*SWITCHES, EFFORT, BUDGET})
 
 
-class Reasoning(msgspec.Struct, frozen=True):
+class Reasoning(NamedTuple):
     """What is asked for.
 
     Attributes:
