@@ -129,3 +129,16 @@ ensure_ready() {
   wait "$ticker" 2>/dev/null || true
   [ "$status" = 0 ] || exit "$status"
 }
+
+# The tests of the sandbox run hostile programs in bubblewrap; without it they are skipped.
+ensure_sandbox() {
+  [ "$(uname -s)" = Linux ] || return 0
+  command -v bwrap >/dev/null 2>&1 && return 0
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    say "installing bubblewrap, for the tests of the sandbox"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get install -y -qq bubblewrap >/dev/null 2>&1 && return 0
+    { apt-get update -qq && apt-get install -y -qq bubblewrap; } >/dev/null 2>&1 && return 0
+  fi
+  say "without bubblewrap the tests of the sandbox are skipped"
+}

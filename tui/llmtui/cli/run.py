@@ -12,7 +12,7 @@ EXAMPLES = """\
 Examples:
   llmtui run li-bai -m demo                        one set on one model
   llmtui run li-bai ruozhiba -m qwen2-q8 -m qwen2-q4
-  llmtui run coding -m qwen2 --epochs 5            pass@1 and pass@5
+  llmtui run coding -m qwen2 --epochs 5 --allow-code       pass@1 and pass@5
   llmtui run my-set.yaml -m vllm/qwen2-72b --parallel 16
   llmtui run --resume 3f2a                         go on with a run that was stopped or killed
   llmtui run ruozhiba -m qwen2 --judge vllm/qwen2-72b
@@ -24,7 +24,8 @@ Each model is loaded once and asked everything. Every answer is on the disk when
 the folder `runs` of the data folder, or in DIR. Ctrl-C stops, keeps what has come, and prints how to go on; samples
 without an answer are asked again then, and no others.
 
-Code in answers is not run: its samples are told as waiting, like those that a person or another model must grade.
+Code in answers runs with --allow-code only, else its samples wait: in a sandbox (bubblewrap, Linux) without network or
+your files, and with limits. Without a sandbox it is refused; --unsafe-code as well runs it as you, with limits only.
 
 --judge MODEL has a model grade the answers that ask for a judge, once the others are unloaded: twice, with the scale
 listed from either end. Where the two differ the grade between them counts; how often they agree is told at the end. A
@@ -45,6 +46,8 @@ or the judge failed; 130 interrupted."""
 @click.option("--limit", type=click.IntRange(1, MAX_INT), metavar="N", help="The first N samples of each set only.")
 @click.option("--timeout", type=click.FloatRange(1, 86_400), metavar="S", help="Seconds that a sample may take.")
 @click.option("--parallel", type=click.IntRange(1, 256), default=1, metavar="N", help="Ask N samples at once.")
+@click.option("--allow-code", is_flag=True, help="Run the code in answers, in a sandbox, to score it.")
+@click.option("--unsafe-code", is_flag=True, help="With --allow-code: where there is no sandbox, run it without one.")
 @click.option("--judge", metavar="MODEL", help="Have this model grade the answers that a judge is to grade.")
 @click.option("--resume", metavar="ID", help="Go on with a run.")
 @click.option("-o", "--output", "folder", metavar="DIR", help="Keep the run in this folder.")
@@ -58,6 +61,8 @@ def command(
     models: tuple[str, ...],
     *,
     profile: str | None,
+    allow_code: bool,
+    unsafe_code: bool,
     judge: str | None,
     resume: str | None,
     folder: str | None,
@@ -77,10 +82,13 @@ def command(
         raise click.UsageError(f"--resume takes the run up as it was planned; leave out {what}", ctx)
     if resume is None and not sets:
         raise click.UsageError("name at least one prompt set; `llmtui prompts` lists them", ctx)
-    from llmtui.cli.running import resume_run, start_run  # noqa: PLC0415 - loaded once the words of the command are right
+    if unsafe_code and not allow_code:
+        raise click.UsageError("--unsafe-code is for use with --allow-code", ctx)
+    from llmtui.cli.running import Code, resume_run, start_run  # noqa: PLC0415 - loaded once the words of the command are right
 
+    code: Code = "unsafe" if unsafe_code else "sandbox" if allow_code else "no"
     if resume is not None:
-        return resume_run(resume, folder=folder, parallel=parallel, judge=judge, as_json=as_json)
+        return resume_run(resume, folder=folder, parallel=parallel, judge=judge, code=code, as_json=as_json)
     return start_run(
         sets,
         models,
@@ -90,5 +98,6 @@ def command(
         parallel=parallel,
         runtime=runtime,
         judge=judge,
+        code=code,
         as_json=as_json,
     )

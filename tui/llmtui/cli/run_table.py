@@ -11,7 +11,7 @@ from llmtui.services.scoring.registry import Waits
 
 _NONE = "–"
 _WAITS: dict[Waits, str] = {
-    "sandbox": "are not scored: their code would have to be run, and code in answers is not run",
+    "sandbox": "wait for their code to be run, which --allow-code allows",
     "judge": "wait for a judge model",
     "person": "wait for a person",
 }

@@ -5,7 +5,7 @@ import contextlib
 import shlex
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,6 +25,8 @@ from llmtui.services.setup import prepare
 from llmtui.services.wiring import Services
 
 NO_MODEL = 3
+Code = Literal["no", "sandbox", "unsafe"]
+"""Whether code in answers is run: not at all; in the sandbox or not at all; without one where there is none."""
 
 
 def start_run(
@@ -36,6 +38,7 @@ def start_run(
     folder: str | None,
     parallel: int,
     judge: str | None,
+    code: Code,
     runtime: dict[str, Any],
     as_json: bool,
 ) -> int:
@@ -49,6 +52,7 @@ def start_run(
         folder: where the run is kept; None takes the user's own.
         parallel: samples in flight.
         judge: the model that grades; None grades nothing.
+        code: whether code in answers is run, and in what.
         runtime: fields of `Runtime` over those of the profile and the configuration.
         as_json: print JSON lines instead of a table.
     """
@@ -60,12 +64,12 @@ def start_run(
     for name in plan.models:
         with contextlib.suppress(ModelError):  # a damaged file is recorded when its turn comes, and the next goes on
             services.catalogue.resolve(name)
-    scoring = _scoring(services, judge)
+    scoring = _scoring(services, judge, code)
     where = Path(folder) if folder is not None else None
     return asyncio.run(_begin(services, plan, where, scoring, parallel=parallel, as_json=as_json))
 
 
-def resume_run(word: str, *, folder: str | None, parallel: int, judge: str | None, as_json: bool) -> int:
+def resume_run(word: str, *, folder: str | None, parallel: int, judge: str | None, code: Code, as_json: bool) -> int:
     """Take a run up again, and return the exit code.
 
     Args:
@@ -73,22 +77,34 @@ def resume_run(word: str, *, folder: str | None, parallel: int, judge: str | Non
         folder: where it is kept; None takes the user's own.
         parallel: samples in flight.
         judge: the model that grades what waits, or what another one has graded; None grades nothing.
+        code: whether code in answers is run, and in what.
         as_json: print JSON lines instead of a table.
     """
     services = prepare()
     path = find_run(services.folders, word, Path(folder) if folder is not None else None)
-    return asyncio.run(_resume(services, path, _scoring(services, judge), parallel=parallel, as_json=as_json))
+    return asyncio.run(_resume(services, path, _scoring(services, judge, code), parallel=parallel, as_json=as_json))
 
 
-def _scoring(services: Services, judge: str | None) -> Scoring:
+def _scoring(services: Services, judge: str | None, code: Code) -> Scoring:
     """Who scores.
 
     Raises:
         UsageError: there is no such judge; better now than after hours of answers.
+        SandboxError: code cannot be run as it should be.
     """
     if judge is not None:
         services.catalogue.resolve(judge)
-    return Scoring(judge=judge)
+    if code == "no":
+        return Scoring(judge=judge)
+    from llmtui.services.scoring.running import code_runner  # noqa: PLC0415 - most runs have no code in them
+
+    run_code = code_runner(unsafe=code == "unsafe")
+    if not run_code.contained:
+        output.note(
+            "WARNING: code in answers runs WITHOUT A SANDBOX, as you: it can read, change and send whatever you can. "
+            "Only its time, memory and output are limited"
+        )
+    return Scoring(run_code=run_code, judge=judge)
 
 
 async def _begin(
@@ -147,7 +163,8 @@ def _tell_end(book: RunBook, *, finished: bool, judge_failed: bool, as_json: boo
     else:
         for line in summary_lines(rows):
             output.write(line + "\n")
-    for line in (*judge_lines(judged), *waiting_lines(book.waiting())):
+    waiting = book.waiting()
+    for line in (*judge_lines(judged), *waiting_lines(waiting)):
         output.note(line)
     for model, title in book.stored.failures.items():
         output.note(f"not asked to the end: {output.safe_line(model)}: {output.safe_line(title)}")
@@ -156,6 +173,8 @@ def _tell_end(book: RunBook, *, finished: bool, judge_failed: bool, as_json: boo
         output.note(f"interrupted; go on with: llmtui run --resume {_resume_word(book)}")
     elif book.stored.failures or any(row.errors for row in rows):
         output.note(f"ask again what has no answer: llmtui run --resume {_resume_word(book)}")
+    if finished and any(counts["sandbox"] for counts in waiting.values()):
+        output.note(f"run the code in a sandbox: llmtui run --resume {_resume_word(book)} --allow-code")
     return code
 
 

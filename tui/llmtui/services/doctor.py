@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from llmtui.engines.llama.features import Features
-from llmtui.services.checkup import files, hardware, software
+from llmtui.services.checkup import code, files, hardware, software
 from llmtui.services.checkup.demo import demo_model
 from llmtui.services.checkup.report import DoctorReport, Section
 from llmtui.services.wiring import build
@@ -22,6 +22,7 @@ async def sections() -> AsyncIterator[Section]:
         "gpu", await asyncio.to_thread(hardware.gpu, offload=isinstance(engine, Features) and engine.gpu_offload)
     )
     yield Section("terminal", software.terminal())
+    yield Section("code in answers", await asyncio.to_thread(code.sandbox))
     config, check = files.configuration(folders)
     services = build(config, folders)
     models = await asyncio.to_thread(files.model_folders, services.catalogue)

@@ -1,6 +1,8 @@
 """Answers that wait for their scores, found in a run's file without asking any model again."""
 
 import asyncio
+import itertools
+import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -93,9 +95,15 @@ async def score_late(book: RunBook, scoring: Scoring, stop: asyncio.Event, tell:
     if scoring.run_code is None:
         return
     coded = waiting_scorers(book, "sandbox")
-    while not stop.is_set() and (waits := await asyncio.to_thread(next, coded, None)) is not None:
-        score = await asyncio.to_thread(scored, *waits, scoring)
-        await _note(book, (msgspec.structs.replace(score, at=now_text()),), tell)
+    while not stop.is_set() and (some := await asyncio.to_thread(_next_few, coded)):
+        tries = (asyncio.to_thread(scored, *waits, scoring) for waits in some)
+        for score in await asyncio.gather(*tries):
+            await _note(book, (msgspec.structs.replace(score, at=now_text()),), tell)
+
+
+def _next_few(coded: Iterator[Waiting]) -> list[Waiting]:
+    """As many as there are processors to run them."""
+    return list(itertools.islice(coded, os.cpu_count() or 1))
 
 
 async def _note(book: RunBook, scores: tuple[ScoreRecord, ...], tell: Callable[[RunEvent], None]) -> None:

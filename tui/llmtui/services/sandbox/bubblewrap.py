@@ -84,6 +84,11 @@ class Bubblewrap:
         self._disable_userns = disable_userns
         self.filter = filter_program()
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the system itself limits the number of processes, which it does not for root."""
+        return self.user is not None or os.geteuid() != 0
+
     def most_processes(self, limits: Limits) -> int:
         """Those of the code, and the first process of the namespace."""
         return limits.processes + 1

@@ -13,6 +13,10 @@ from llmtui.domain.scorers import UnitTests
 
 _PYTHON = {"", "python", "py", "python3", "py3", "pycon"}
 _BEGINS = re.compile(r"(?:from|import|def|class|async def|@)\b|@")
+_DEFINED = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
+_WORD = re.compile(r"\w+")
+_MOST_FORMS = 20
+"""Blocks of one answer that are tried."""
 _LONGEST = 1 << 20
 """Characters of an answer that are looked at."""
 _SPACES = re.compile(r"[ \t]*")
@@ -72,12 +76,19 @@ def _joined(lines: list[str]) -> str:
 def _alone(answer: str, defines: re.Pattern[str]) -> Iterator[str]:
     """The last block with the function, which is the corrected one where there are several; all blocks; the text."""
     fenced = blocks(answer)
-    meant = [block for block in fenced if defines.search(block)]
-    yield from reversed(meant)
+    meant = [number for number, block in enumerate(fenced) if defines.search(block)]
+    for number in meant[: -_MOST_FORMS - 1 : -1]:
+        yield "\n".join([*_helpers(fenced[:number], fenced[number]), fenced[number]])
     yield "\n".join(fenced)
-    yield from reversed(fenced)
+    yield from fenced[: -_MOST_FORMS - 1 : -1]
     yield answer
     yield from _without_talk(answer)
+
+
+def _helpers(earlier: list[str], meant: str) -> list[str]:
+    """Blocks before the one with the function that define what it uses and does not define itself."""
+    words, own = set(_WORD.findall(meant)), set(_DEFINED.findall(meant))
+    return [block for block in earlier if (set(_DEFINED.findall(block)) & words) - own]
 
 
 def _without_talk(answer: str) -> Iterator[str]:
