@@ -33,6 +33,23 @@ class _KvTypes(click.ParamType[tuple[str, str]]):
         return kinds[0], kinds[-1]
 
 
+class _Endpoints(click.ParamType[tuple[str, ...]]):
+    """One or more of `host:port`, with commas between."""
+
+    name = "endpoints"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The endpoints."""
+        if isinstance(value, tuple):
+            return value
+        found = tuple(part.strip() for part in str(value).split(",") if part.strip())
+        from llmtui.domain.settings import is_endpoint  # noqa: PLC0415 - `--help` needs no settings
+
+        if not found or not all(map(is_endpoint, found)):
+            self.fail(f"{value!r} is not HOST:PORT, nor several with commas between", param, ctx)
+        return found
+
+
 _RUNTIME_OPTIONS = (
     click.option("--context", type=click.IntRange(16, MAX_INT), metavar="N", help="Context size in tokens."),
     click.option("--threads", type=click.IntRange(1, 1024), metavar="N", help="Threads of decode."),
@@ -48,8 +65,11 @@ _RUNTIME_OPTIONS = (
         metavar="TYPE[,TYPE]",
         help="Of the cache, or of its keys and values: q8_0 …",
     ),
+    click.option(
+        "--rpc", type=_Endpoints(), metavar="HOST:PORT[,…]", help="Spread the model over llama.cpp's RPC workers."
+    ),
 )
-_RUNTIME_NAMES = ("context", "threads", "gpu_layers", "batch", "micro_batch", "flash_attention", "kv_type")
+_RUNTIME_NAMES = ("context", "threads", "gpu_layers", "batch", "micro_batch", "flash_attention", "kv_type", "rpc")
 
 
 def runtime_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -237,9 +237,10 @@ def remarks(event: RunEvent, place: str) -> list[str]:
 def _ready_lines(event: ModelReady, place: str) -> list[str]:
     answered = f", {event.answered:,} answered before" if event.answered else ""
     context = f", context {event.loaded.context_size:,}" if event.loaded.context_size else ""
+    devices = "".join(f", {output.safe_line(device)}" for device in event.loaded.devices)
     template = f", template: {output.safe_line(event.loaded.template_source or 'unknown')}"
     head = f"{output.safe_line(event.model)} ({place})" if place else output.safe_line(event.model)
-    return [f"{head}: {event.turns:,} to ask{answered}{context}{template}", *_unfit_lines(event)]
+    return [f"{head}: {event.turns:,} to ask{answered}{context}{devices}{template}", *_unfit_lines(event)]
 
 
 def _grading_lines(event: RunEvent) -> list[str]:

@@ -16,6 +16,9 @@ DEFAULT_CONTEXT = 8192
 """Tokens a slot gets when nothing is asked for, where the model was trained on as many."""
 LARGEST_SHARE = 0.9
 """Of memory that could be had: the rest is for what cannot be foreseen, and for other programs."""
+LARGEST_PORT = 0xFFFF
+_ENDPOINT = re.compile(r"[A-Za-z0-9.-]+:[0-9]{1,5}")
+"""llama.cpp takes what stands before the first colon as the host, so no address of IPv6."""
 Fraction = Annotated[float, Meta(ge=0, le=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
@@ -120,6 +123,7 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         kv_type_v: of the values in the cache; a quantised one needs flash attention.
         slots: sequences in flight.
         mmap: map the file instead of reading it.
+        rpc: `host:port` of llama.cpp's RPC workers on other machines, over which the model's layers are spread.
         adapters: LoRA adapters to attach; they belong to one base model, so the configuration takes none.
     """
 
@@ -133,10 +137,14 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     kv_type_v: KvType = "f16"
     slots: Annotated[int, Meta(ge=1, le=256)] = 1
     mmap: bool = True
+    rpc: Annotated[tuple[str, ...], Meta(max_length=16)] = ()
     adapters: tuple[Adapter, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what llama.cpp cannot do."""
+        for endpoint in self.rpc:
+            if not is_endpoint(endpoint):
+                raise ValueError(f"{endpoint!r} in `rpc` is not of the form host:port")
         if self.flash_attention == "off" and is_quantised(self.kv_type_v):
             raise ValueError(f"`kv_type_v: {self.kv_type_v}` needs flash attention, and `flash_attention` is off")
 
@@ -241,6 +249,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         parts = [urlsplit(url) for url in self.addresses]
         alone = [sum(part.netloc == other.netloc for other in parts) == 1 for part in parts]
         return tuple(part.netloc + ("" if only else part.path) for only, part in zip(alone, parts, strict=True))
+
+
+def is_endpoint(text: str) -> bool:
+    """Whether it is `host:port`."""
+    return _ENDPOINT.fullmatch(text) is not None and int(text.rpartition(":")[2]) <= LARGEST_PORT
 
 
 def check_url(url: str) -> str:

@@ -20,6 +20,8 @@ def read_room(runtime: Runtime, pids: Sequence[int] = ()) -> Room:
     """
     from llmtui.engines.llama.worker.machine import available_memory  # noqa: PLC0415 - at first use
 
+    if runtime.rpc:
+        return Room(where="memory", reason="it is spread over the machines that `rpc` names")
     if runtime.gpu_layers != 0:
         on_gpu = _gpu_room(runtime, pids)
         if on_gpu is not None:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 _TELLING = ("GGML_ASSERT", "ggml_abort", "terminate called", "what():", "Error:", "error:", "failed to", "MemoryError")
 _CRASHES = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS}
+_REMOTE = ("RPC server version mismatch", "RPC handshake failed", "Remote RPC server crashed", "Failed to connect to")
+"""What llama.cpp says when it ends over a worker on another machine."""
+_FAR = "See that the workers run and are of the same llama.cpp version; then load the model again."
 _RELOAD = "Reload the model; everything received so far is kept."
 
 
@@ -30,6 +33,13 @@ def describe_death(code: int | None, log: Sequence[str], *, out_of_memory: bool)
         log: its last lines.
         out_of_memory: the system has killed processes for want of memory meanwhile.
     """
+    remote = next((line for line in log if any(words in line for words in _REMOTE)), None)
+    if remote is not None and code == -signal.SIGABRT:
+        return (
+            "An RPC worker has failed, and the model process with it",
+            remote,
+            _FAR,
+        )
     cause = telling_line(log)
     if code is not None and code < 0:
         if -code == signal.SIGKILL and out_of_memory:
@@ -52,7 +62,7 @@ def load_remedy(code: int | None, remedy: str) -> str:
         code: as for `describe_death`; None also when the process was given up by us.
         remedy: what `describe_death` says.
     """
-    if code is not None and -code in _CRASHES:
+    if code is not None and -code in _CRASHES and remedy != _FAR:
         return "The file is probably damaged, or this llama.cpp cannot run it: download it again or choose another."
     if code == -signal.SIGKILL and remedy == _RELOAD:
         return "Load the model again; if it is killed again, free some memory or choose a smaller context."

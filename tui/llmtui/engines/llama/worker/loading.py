@@ -13,7 +13,7 @@ import msgspec
 from llmtui.domain.kv_types import FlashAttention, KvType, block_of, bytes_per_element
 from llmtui.domain.settings import DEFAULT_CONTEXT, Runtime
 from llmtui.domain.text import visible_line
-from llmtui.engines.llama.worker import machine
+from llmtui.engines.llama.worker import devices, machine
 from llmtui.engines.llama.worker.bindings import AbortFlag, llama
 from llmtui.engines.llama.worker.logs import LogCapture
 from llmtui.errors import ModelError, OutOfMemoryError
@@ -108,8 +108,8 @@ def open_weights(path: str, runtime: Runtime, logs: LogCapture, progress: Callab
 
 
 def uses_gpu(runtime: Runtime) -> bool:
-    """Whether layers are offloaded."""
-    return bool(llama.llama_supports_gpu_offload()) and runtime.gpu_layers != 0
+    """Whether layers are offloaded, to a GPU or to other machines."""
+    return runtime.gpu_layers != 0 and devices.has_gpu()
 
 
 def granted_context(model: Any, runtime: Runtime) -> int:

@@ -13,9 +13,10 @@ from llmtui.domain.models import LoadedModel
 from llmtui.domain.settings import Runtime
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import visible_line
+from llmtui.engines.llama.features import Device
 from llmtui.engines.llama.wire import Load, LoadReply
+from llmtui.engines.llama.worker import devices, loading, machine
 from llmtui.engines.llama.worker import facts as file_facts
-from llmtui.engines.llama.worker import loading, machine
 from llmtui.engines.llama.worker.adapters import Adapters
 from llmtui.engines.llama.worker.bindings import build, llama
 from llmtui.engines.llama.worker.facts import TensorFacts
@@ -45,12 +46,14 @@ def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
 
     Raises:
         ModelError: see `loading`.
+        EngineError: see `devices`.
     """
     started = time.perf_counter()
     loading.check_file(load.path)
     available = machine.available_memory()
     logs = LogCapture()
     llama.llama_backend_init()
+    remote = devices.add_workers(load.runtime.rpc)
     outbox.send(LoadReply(LoadProgress("reading weights", 0.0)))
     with ThreadPoolExecutor(2) as pool:
         facts = pool.submit(file_facts.tensor_facts, load.path)
@@ -77,6 +80,7 @@ def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
         load_s = time.perf_counter() - started
         opened = Opened(model=model, vocabulary=vocabulary, template=template, adapters=adapters)
         described = _describe(load, opened, known, logs)
+        described = msgspec.structs.replace(described, devices=tuple(_named(device) for device in remote))
         loaded = msgspec.structs.replace(described, load_s=load_s, fingerprint=print_.result())
     return opened, loaded
 
@@ -134,6 +138,10 @@ def _describe(load: Load, opened: Opened, facts: TensorFacts | None, logs: LogCa
         infill=opened.vocabulary.infill(),
         adapters=opened.adapters.attached,
     )
+
+
+def _named(device: Device) -> str:
+    return visible_line(f"{device.name} at {device.description}")
 
 
 def _kv_growth(model: OpenModel, runtime: Runtime, logged_bytes: int | None) -> float | None:
