@@ -49,7 +49,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def counted(self) -> tuple[ChatMessage, ...] | str:
         """As `Engine.count_prompt` takes it."""
-        return self.messages if self.prompt is None else self.prompt
+        return self.messages if self.prompt is None else self.prompt + (self.suffix or "")
 
 
 def speaker_of(profile: Profile) -> str | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
@@ -27,6 +28,7 @@ from llmtui.engines.openai.connection import Connection
 from llmtui.engines.openai.discovery import describe, explain_missing, find_model, full_name, loaded_model
 from llmtui.engines.openai.explaining import explained
 from llmtui.engines.openai.facts import LLAMA_SERVER, VLLM, Rendered, Tokenised
+from llmtui.engines.openai.infill import ROUTE, InfillChunk, cut_text, ignored_suffix, infill_body, refused
 from llmtui.engines.openai.sse import AnswerParser
 from llmtui.engines.openai.thinking import Told, told
 from llmtui.engines.openai.wire import Chunk, chat_messages, turn_body, unheeded
@@ -150,32 +152,46 @@ class OpenAIEngine(ServedEngine[Connection, "_Turn"]):
             )
         return connection, kind
 
-    async def _answer(self, request: GenerateRequest, turn: "_Turn") -> None:
-        connection, loaded = self._reached()
+    def _asked(self, request: GenerateRequest, turn: "_Turn", connection: Connection) -> tuple[str, dict[str, Any]]:
+        """The route of a turn, and the body that it takes."""
+        loaded = self._reached()[1]
+        kind = loaded.served_by or ""
+        if turn.native:
+            return connection.root + ROUTE, infill_body(request, self._model, seed=turn.seed, kind=kind)
         body = turn_body(
             request,
             self._model,
-            kind=loaded.served_by or "",
+            kind=kind,
             seed=turn.seed,
             standard_only=self._server.standard_only,
             context_size=loaded.context_size,
             template=self._template,
         )
-        raw = request.prompt is not None
-        route = f"{connection.api}/{'completions' if raw else 'chat/completions'}"
+        return f"{connection.api}/{'chat/completions' if request.prompt is None else 'completions'}", body
+
+    async def _answer(self, request: GenerateRequest, turn: "_Turn") -> None:
+        connection, loaded = self._reached()
+        turn.native = request.suffix is not None and loaded.served_by == LLAMA_SERVER
+        route, body = self._asked(request, turn, connection)
         for remark in self._new_remarks(request, loaded.served_by or ""):
             turn.events.put_nowait(remark)
         try:
             await turn.read(connection, route, body, model=self._model)
         except NotFoundError as error:
-            raise await explain_missing(connection, self._model, error, route, raw=raw) from error
-        except (EngineError, TimeoutError):
+            raw = request.prompt is not None
+            found = await explain_missing(connection, self._model, error, route, raw=raw)
+            raise (refused(found, connection.name) if request.suffix is not None else found) from error
+        except (EngineError, TimeoutError) as error:
+            if not turn.complete and request.suffix is not None and isinstance(error, EngineError):
+                raise refused(error, connection.name) from error
             if not turn.complete:
                 raise
         asked = "".join(message.content for message in request.messages) if request.prompt is None else request.prompt
         for notice in turn.account.notices(estimate_tokens(asked)):
             turn.events.put_nowait(notice)
-        turn.end(turn.account.finished(time.perf_counter_ns()))
+        if request.suffix is not None and (notice_ := turn.gap_notice(request)) is not None:
+            turn.events.put_nowait(notice_)
+        turn.end(turn.stamped(turn.account.finished(time.perf_counter_ns())))
 
     def _new_remarks(self, request: GenerateRequest, kind: str) -> list[Notice]:
         """What this server cannot be asked for; what was told before and holds still is left out."""
@@ -197,14 +213,19 @@ class _Turn(ServedTurn):
         account: of the answer.
         names: what the model may be called in it, its id first; empty where servers call it as they like.
         seed: for sampling.
+
+    Attributes:
+        native: asked by llama-server's own route for gaps.
     """
 
     def __init__(self, account: Account, names: tuple[str, ...], seed: int) -> None:
         super().__init__(account.rest)
         self.account = account
         self.seed = seed
+        self.native = False
         self._names = names
         self._done = False
+        self._prompt: str | None = None
 
     def cancelled(self) -> Finished:
         """How the turn ends when it is stopped now."""
@@ -244,6 +265,23 @@ class _Turn(ServedTurn):
                 remedy="What had come is kept. See whether the server still runs, then ask again.",
             )
 
+    def gap_notice(self, request: GenerateRequest) -> Notice | None:
+        """What of a text with a gap the server has not read."""
+        if self.native:
+            return cut_text(request, self._prompt)
+        return ignored_suffix(request, self.account.timings().prompt_tokens)
+
+    def stamped(self, event: Finished) -> Finished:
+        """The end, with the digest of the prompt where the server told it."""
+        if self._prompt is None:
+            return event
+        digest = hashlib.sha256(self._prompt.encode("utf-8", "replace")).hexdigest()
+        return msgspec.structs.replace(event, timings=msgspec.structs.replace(event.timings, rendered_sha256=digest))
+
+    def _native(self, chunk: InfillChunk) -> Chunk:
+        self._prompt = chunk.prompt or self._prompt
+        return chunk.as_chunk()
+
     def _take(self, payloads: Sequence[bytes], where: str) -> None:
         """Pass on the events of chunks that arrived together.
 
@@ -256,7 +294,7 @@ class _Turn(ServedTurn):
                 self._done = True
                 return
             try:
-                chunk = decode_json(data, Chunk)
+                chunk = self._native(decode_json(data, InfillChunk)) if self.native else decode_json(data, Chunk)
             except (msgspec.DecodeError, RecursionError) as error:
                 raise malformed(data, where, str(error)) from error
             if chunk.failure:

@@ -10,10 +10,11 @@ from llmtui.domain.messages import ChatMessage
 from llmtui.domain.reasoning import unheeded_text
 from llmtui.domain.rendered import ADDED, ENDS, SPECIAL, Rendered, assemble, marked_all
 from llmtui.domain.text import well_formed
-from llmtui.engines.base import GenerateRequest, no_infill
+from llmtui.engines.base import GenerateRequest
 from llmtui.engines.openai.connection import Connection
 from llmtui.engines.openai.facts import LLAMA_SERVER
 from llmtui.engines.openai.facts import Rendered as Applied
+from llmtui.engines.openai.infill import not_shown
 from llmtui.engines.openai.thinking import Told
 from llmtui.engines.openai.wire import chat_messages
 from llmtui.engines.rendering.served import ServedTemplates
@@ -55,11 +56,11 @@ async def explained(
     """The prompt of a request, token by token.
 
     Raises:
-        UsageError: the request has a gap to fill.
+        EngineError: the request has a gap to fill.
         LlmtuiError: the template refuses the conversation, or the server is gone.
     """
     if request.suffix is not None:
-        raise no_infill("this server")
+        raise not_shown(connection.name)
     text, frame = request.prompt or "", None
     notes: tuple[str, ...] = (BY_LOOKS, NO_CACHE)
     if request.prompt is None:

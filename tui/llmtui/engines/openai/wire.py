@@ -9,7 +9,7 @@ from llmtui.domain.events import Notice
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
-from llmtui.engines.base import GenerateRequest, no_infill
+from llmtui.engines.base import GenerateRequest
 from llmtui.engines.openai.facts import FASTCHAT, LLAMA_SERVER, LM_STUDIO, OLLAMA, SGLANG, VLLM
 from llmtui.engines.openai.thinking import told
 from llmtui.errors import UsageError
@@ -148,8 +148,6 @@ def turn_body(
         UsageError: an option that this server cannot honour, and that must not be left out in silence.
     """
     sampling, text = request.sampling, request.prompt
-    if request.suffix is not None:
-        raise no_infill("this server")
     if sampling.grammar is not None and (kind != LLAMA_SERVER or standard_only):
         raise UsageError(
             "This server takes no grammar",
@@ -179,14 +177,15 @@ def turn_body(
         body |= {"timings_per_token": True, "return_progress": True, "reasoning_format": "none"}
     if kind in {VLLM, SGLANG}:
         options["continuous_usage_stats"] = True
-    return body if standard_only else body | _beyond_standard(sampling, kind)
+    return body if standard_only else body | beyond_standard(sampling, kind)
 
 
 def _asked(request: GenerateRequest, kind: str) -> dict[str, Any]:
     """What is to be answered or continued. A conversation whose last message is the model's own is gone on with."""
     start = well_formed(request.answer_start)
     if request.prompt is not None:
-        return {"prompt": well_formed(request.prompt) + start}
+        gap = {} if request.suffix is None else {"suffix": well_formed(request.suffix)}
+        return {"prompt": well_formed(request.prompt) + start, **gap}
     chat = chat_messages(request.messages, kind)
     if not start:
         return {"messages": chat}
@@ -209,7 +208,7 @@ def _standard_options(sampling: Sampling) -> dict[str, Any]:
     return options
 
 
-def _beyond_standard(sampling: Sampling, kind: str) -> dict[str, Any]:
+def beyond_standard(sampling: Sampling, kind: str) -> dict[str, Any]:
     """Options that local servers know, under the names of each family."""
     top_k = -1 if kind in {VLLM, SGLANG, FASTCHAT} and sampling.top_k == 0 else sampling.top_k
     more: dict[str, Any] = {"top_k": top_k, "min_p": sampling.min_p}
