@@ -6,6 +6,7 @@ from llmtui.app.actions import ACTIONS, GROUPS, bindings, footer_actions, resolv
 from llmtui.app.app import LlmtuiApp
 from llmtui.app.browsing import Browser
 from llmtui.app.screens.chat import ChatScreen
+from llmtui.app.screens.grading import GradingScreen
 from llmtui.app.screens.model_picker import ModelPicker
 from llmtui.app.screens.profile_editor import ProfileEditor
 from llmtui.app.screens.profile_picker import ProfilePicker
@@ -30,7 +31,7 @@ UNUSABLE = {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+[", "ctrl+left_square_bracket", 
 
 def test_ids_and_keys_are_unique_and_complete():
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
-    for scope in ("chat", "models", "profiles", "editor", "prompt"):
+    for scope in ("chat", "models", "profiles", "editor", "prompt", "grading"):
         reached = [action.key for action in ACTIONS if action.scope in {scope, "app"}]
         assert len(set(reached)) == len(reached)
     assert all(action.label and action.help.endswith(".") and action.group in GROUPS for action in ACTIONS)
@@ -52,6 +53,7 @@ def test_every_action_has_the_method_that_runs_it(action):
         "profiles": ProfilePicker,
         "editor": ProfileEditor,
         "prompt": PromptScreen,
+        "grading": GradingScreen,
     }[action.scope]
     name = action.id if action.scope == "messages" else f"action_{action.call.partition('(')[0]}"
     assert callable(getattr(owner, name, None))
@@ -108,7 +110,7 @@ def test_a_wrong_keymap_is_an_error_that_names_the_place(keymap, words):
 def test_bindings_of_the_two_scopes_are_the_registry():
     made = {
         binding.id
-        for scope in ("chat", "models", "profiles", "editor", "prompt", "app")
+        for scope in ("chat", "models", "profiles", "editor", "prompt", "grading", "app")
         for binding in bindings(ACTIONS, scope)
     }
     assert made == {action.id for action in ACTIONS if action.scope != "messages"}

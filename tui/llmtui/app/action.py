@@ -4,8 +4,8 @@ from typing import Literal
 
 import msgspec
 
-Group = Literal["Chat", "Messages", "Model", "Model list", "Profile", "View", "Prompt inspector", "Program"]
-Scope = Literal["chat", "messages", "models", "profiles", "editor", "prompt", "app"]
+Group = Literal["Chat", "Messages", "Model", "Model list", "Profile", "View", "Prompt inspector", "Grading", "Program"]
+Scope = Literal["chat", "messages", "models", "profiles", "editor", "prompt", "grading", "app"]
 
 GROUPS: tuple[Group, ...] = (
     "Chat",
@@ -15,6 +15,7 @@ GROUPS: tuple[Group, ...] = (
     "Profile",
     "View",
     "Prompt inspector",
+    "Grading",
     "Program",
 )
 
@@ -30,7 +31,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         group: heading on the help screen.
         scope: where its method lives: the chat screen; the mark over its messages, whose keys are single letters
             because nothing is typed there; the list of models; that of profiles; the editor of one; the prompt
-            inspector; or the program, where it works on every screen.
+            inspector; grading; or the program, where it works on every screen.
         footer: rank in the footer, the lowest first; None keeps it out.
         priority: runs before the focused widget sees the key.
         pin: number of the pinned model that it loads; None for all other actions.

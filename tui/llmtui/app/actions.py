@@ -58,7 +58,7 @@ def resolve(keymap: Mapping[str, str]) -> tuple[Action, ...]:
 
 def _reached(scope: Scope) -> tuple[Scope, ...]:
     """Screens on which an action's key counts: one key may mean another thing on another screen."""
-    return ("chat", "models", "profiles", "editor", "prompt") if scope == "app" else (scope,)
+    return ("chat", "models", "profiles", "editor", "prompt", "grading") if scope == "app" else (scope,)
 
 
 def _keys(action: Action, written: str) -> list[str]:
@@ -66,7 +66,7 @@ def _keys(action: Action, written: str) -> list[str]:
     keys = list(dict.fromkeys(key.strip().lower() for key in written.split(",") if key.strip()))
     problem = None if keys else f"The keymap gives no key for {action.id}"
     for key in keys:
-        reason = _why_unusable(key, typing=action.scope not in {"messages", "prompt"})
+        reason = _why_unusable(key, typing=action.scope not in {"messages", "prompt", "grading"})
         if reason is not None:
             problem = f"The key {key} cannot stand for {action.id}: {reason}"
     if problem is not None:

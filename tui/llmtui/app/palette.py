@@ -21,7 +21,8 @@ class ActionProvider(Provider):
     """Offers the actions that can run on the present screen, and every theme."""
 
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
-        from llmtui.app.screens.model_picker import ModelPicker  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.app.screens.grading import GradingScreen  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.app.screens.model_picker import ModelPicker  # noqa: PLC0415 - as above
         from llmtui.app.screens.prompt import PromptScreen  # noqa: PLC0415 - as above
 
         app = cast("LlmtuiApp", self.app)
@@ -30,6 +31,8 @@ class ActionProvider(Provider):
             scope = "models"
         elif isinstance(self.screen, PromptScreen):
             scope = "prompt"
+        elif isinstance(self.screen, GradingScreen):
+            scope = "grading"
         for action in app.actions:
             if action.id == "command_palette" or action.scope not in {scope, "app"}:
                 continue

@@ -4,6 +4,7 @@ An action's `id` is the name of the method that runs it (`action_<id>`) and what
 """
 
 from llmtui.app.action import GROUPS, Action, Group, Scope
+from llmtui.app.registry_grading import GRADING_ACTIONS
 from llmtui.app.registry_prompt import PROMPT_ACTIONS
 
 __all__ = ["ACTIONS", "GROUPS", "Action", "Group", "Scope"]
@@ -357,6 +358,7 @@ ACTIONS: tuple[Action, ...] = (
         group="View",
     ),
     *PROMPT_ACTIONS,
+    *GRADING_ACTIONS,
     Action(
         id="command_palette",
         key="ctrl+p",

@@ -58,6 +58,10 @@ class StoredRun:
         """Scores of an answer, the last of each scorer."""
         return tuple(self._scores.get(key, {}).values())
 
+    def has_scorer(self, key: str, name: str) -> bool:
+        """Whether an answer is for somebody to score: for `human` or `model_graded`, whether or not it was done."""
+        return key in self._heads and name in self._heads[key].waiting
+
     def take(self, record: RunLine) -> None:
         """Take the next record of the file."""
         match record:

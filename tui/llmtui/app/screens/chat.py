@@ -17,6 +17,7 @@ from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.browsing import Browser
 from llmtui.app.controller import ChatController
 from llmtui.app.entries import EXAMPLES, failure_entry
+from llmtui.app.screens.grading_start import GradingStart
 from llmtui.app.screens.operations_behind import OperationsBehind
 from llmtui.app.screens.switching import SwitchingScreen
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
@@ -44,7 +45,7 @@ SAY_S = 4.0
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(OperationsBehind, SwitchingScreen):
+class ChatScreen(OperationsBehind, GradingStart, SwitchingScreen):
     """The one screen that is always there.
 
     Args:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import llmtui
 from llmtui.domain.judges import JudgeRow, judge_rows
@@ -19,6 +20,9 @@ from llmtui.store.paths import Folders
 from llmtui.store.runs import SUFFIX, StoredRun, read_head, read_run, run_files, runs_dir
 from llmtui.store.transcript_writer import TranscriptWriter
 
+_open_books: WeakValueDictionary[Path, "RunBook"] = WeakValueDictionary()
+"""By file. The lock on a file keeps out this program, too: whoever else writes to a run here must use its book."""
+
 
 class RunBook:
     """Writes a run's records as they come, and knows what became of every sample. Make it with `begin` or `reopen`.
@@ -31,6 +35,7 @@ class RunBook:
         self.elsewhere = elsewhere
         self._stored = stored
         self._journal = Journal(writer)
+        _open_books[stored.path.resolve()] = self
 
     @classmethod
     async def begin(cls, folders: Folders, folder: Path | None, plan: RunPlan) -> "RunBook":
@@ -142,20 +147,30 @@ class RunBook:
         """A row for each model that has graded answers."""
         return judge_rows(self._stored.scores(key) for key in self._stored.results)
 
-    async def close(self, *, finished: bool) -> None:
+    async def close(self, *, finished: bool | None) -> None:
         """Write the end and let go of the file.
+
+        Args:
+            finished: None writes no end: nothing was asked.
 
         Raises:
             StoreError: records are not on disk.
         """
+        if _open_books.get(self.path.resolve()) is self:
+            del _open_books[self.path.resolve()]
         end = EndRecord(ended_at=now_text(), reason="finished" if finished else "interrupted")
-        await self._journal.close(end)
+        await self._journal.close(*([] if finished is None else [end]))
         if self.problem is not None:
             raise StoreError(
                 "Not all of the run is on disk",
                 cause=visible_line(self.problem),
                 remedy="Make room, then take the run up with --resume: what is missing is asked again",
             )
+
+
+def open_book(path: Path) -> RunBook | None:
+    """The book of a run that goes on in this program; None where none does."""
+    return _open_books.get(path.resolve())
 
 
 def find_run(folders: Folders, word: str, folder: Path | None = None) -> Path:

@@ -37,7 +37,12 @@ class ToGrade(NamedTuple):
 
 
 def to_grade(
-    stored: StoredRun, kind: type[Grader], keys: Iterable[str], samples: dict[str, Sample] | None = None
+    stored: StoredRun,
+    kind: type[Grader],
+    keys: Iterable[str],
+    *,
+    answers: RunAnswers | None = None,
+    samples: dict[str, Sample] | None = None,
 ) -> Iterator[ToGrade]:
     """Answers by key with their graders of one kind. Reads from disk: call it from a thread.
 
@@ -45,12 +50,13 @@ def to_grade(
         stored: the run.
         kind: of grader.
         keys: of the answers, in order.
+        answers: of the run, where the caller has them.
         samples: as their sets have them now; None reads the sets only for records without graders.
 
     Raises:
         StoreError: the run's file cannot be read.
     """
-    answers = RunAnswers(stored.path)
+    answers = answers or RunAnswers(stored.path)
     for key in keys:
         found = answers.read(key)
         if found is None:
@@ -73,6 +79,8 @@ def current_samples(stored: StoredRun, keys: set[str]) -> dict[str, Sample]:
         try:
             for job in jobs_of(plan, planned):
                 found.update({key: job.sample for one in identities if (key := key_of(job, one)) in keys})
+                if len(found) == len(keys):
+                    return found
         except ConfigError:  # a set that is gone, or is not valid any more, has none of them
             continue
     return found

@@ -1,0 +1,20 @@
+"""The way from the chat to the answers that wait for a person."""
+
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+if TYPE_CHECKING:
+    from llmtui.app.app import LlmtuiApp
+
+
+class GradingStart(Screen[None]):
+    """The chat screen's part that opens grading."""
+
+    app: "LlmtuiApp"
+
+    def action_grade_answers(self) -> None:
+        """Grade answers that wait for a person."""
+        from llmtui.app.screens.grading import GradingScreen  # noqa: PLC0415 - not needed for the first paint
+
+        self.app.push_screen(GradingScreen(self.app.services, self.app.actions))
