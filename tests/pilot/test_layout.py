@@ -87,7 +87,7 @@ async def test_help_lists_every_action_with_its_key(stage: Stage):
 
 
 async def test_the_users_keys_replace_the_default_ones(stage: Stage):
-    stage.configure(keymap={"pick_model": " Ctrl+K ,f7", "toggle_profiler": "F12"})
+    stage.configure(keymap={"pick_model": " Ctrl+K ,f10", "toggle_profiler": "F12"})
     async with stage.run() as screen:
         await screen.see("^K model")
         await screen.pilot.press("ctrl+o")
@@ -95,7 +95,7 @@ async def test_the_users_keys_replace_the_default_ones(stage: Stage):
         assert screen.app.screen is screen.chat
         await screen.pilot.press("f12")
         await screen.until(lambda: "decode" not in screen.text)
-        for key in ("ctrl+k", "f7"):
+        for key in ("ctrl+k", "f10"):
             await screen.pilot.press(key)
             await screen.until(lambda: isinstance(screen.app.screen, ModelPicker))
             await screen.pilot.press("escape")

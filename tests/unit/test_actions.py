@@ -2,12 +2,13 @@
 
 import pytest
 
-from llmtui.app.actions import ACTIONS, GROUPS, bindings, footer_actions, resolve
+from llmtui.app.actions import ACTIONS, GROUPS, SCREENS, bindings, footer_actions, resolve
 from llmtui.app.app import LlmtuiApp
 from llmtui.app.browsing import Browser
 from llmtui.app.screens.chat import ChatScreen
 from llmtui.app.screens.grading import GradingScreen
 from llmtui.app.screens.model_picker import ModelPicker
+from llmtui.app.screens.notebook import NotebookScreen
 from llmtui.app.screens.profile_editor import ProfileEditor
 from llmtui.app.screens.profile_picker import ProfilePicker
 from llmtui.app.screens.prompt import PromptScreen
@@ -31,7 +32,7 @@ UNUSABLE = {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+[", "ctrl+left_square_bracket", 
 
 def test_ids_and_keys_are_unique_and_complete():
     assert len({action.id for action in ACTIONS}) == len(ACTIONS)
-    for scope in ("chat", "models", "profiles", "editor", "prompt", "grading"):
+    for scope in SCREENS:
         reached = [action.key for action in ACTIONS if action.scope in {scope, "app"}]
         assert len(set(reached)) == len(reached)
     assert all(action.label and action.help.endswith(".") and action.group in GROUPS for action in ACTIONS)
@@ -54,6 +55,7 @@ def test_every_action_has_the_method_that_runs_it(action):
         "editor": ProfileEditor,
         "prompt": PromptScreen,
         "grading": GradingScreen,
+        "notebook": NotebookScreen,
     }[action.scope]
     name = action.id if action.scope == "messages" else f"action_{action.call.partition('(')[0]}"
     assert callable(getattr(owner, name, None))
@@ -68,9 +70,9 @@ def test_keymap_replaces_keys():
 
 
 def test_keymap_gives_several_keys():
-    actions = {action.id: action for action in resolve({"pick_model": "F7 , ctrl+k, alt+slash,f7"})}
-    assert actions["pick_model"].key == "f7,ctrl+k,alt+slash"
-    assert actions["pick_model"].key_name == "F7"
+    actions = {action.id: action for action in resolve({"pick_model": "F10 , ctrl+k, alt+slash,f10"})}
+    assert actions["pick_model"].key == "f10,ctrl+k,alt+slash"
+    assert actions["pick_model"].key_name == "F10"
 
 
 def test_the_default_keys_are_usable_in_a_keymap():
@@ -108,11 +110,7 @@ def test_a_wrong_keymap_is_an_error_that_names_the_place(keymap, words):
 
 
 def test_bindings_of_the_two_scopes_are_the_registry():
-    made = {
-        binding.id
-        for scope in ("chat", "models", "profiles", "editor", "prompt", "grading", "app")
-        for binding in bindings(ACTIONS, scope)
-    }
+    made = {binding.id for scope in (*SCREENS, "app") for binding in bindings(ACTIONS, scope)}
     assert made == {action.id for action in ACTIONS if action.scope != "messages"}
 
 

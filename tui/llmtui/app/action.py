@@ -1,13 +1,10 @@
 """What an action of the program is: a key, words for it, and where it counts."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-Group = Literal["Chat", "Messages", "Model", "Model list", "Profile", "View", "Prompt inspector", "Grading", "Program"]
-Scope = Literal["chat", "messages", "models", "profiles", "editor", "prompt", "grading", "app"]
-
-GROUPS: tuple[Group, ...] = (
+Group = Literal[
     "Chat",
     "Messages",
     "Model",
@@ -16,8 +13,24 @@ GROUPS: tuple[Group, ...] = (
     "View",
     "Prompt inspector",
     "Grading",
+    "Notebook",
     "Program",
-)
+]
+Scope = Literal[
+    "chat",
+    "messages",
+    "models",
+    "profiles",
+    "editor",
+    "prompt",
+    "grading",
+    "notebook",
+    "app",
+]
+SCREENS: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope not in {"messages", "app"})
+"""Scopes with a screen of their own."""
+
+GROUPS: tuple[Group, ...] = get_args(Group)
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +44,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         group: heading on the help screen.
         scope: where its method lives: the chat screen; the mark over its messages, whose keys are single letters
             because nothing is typed there; the list of models; that of profiles; the editor of one; the prompt
-            inspector; grading; or the program, where it works on every screen.
+            inspector; grading; the notebook; or the program, where it works on every screen.
         footer: rank in the footer, the lowest first; None keeps it out.
         priority: runs before the focused widget sees the key.
         pin: number of the pinned model that it loads; None for all other actions.

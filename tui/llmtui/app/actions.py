@@ -6,10 +6,11 @@ from functools import cache
 import msgspec
 from textual.binding import Binding
 
+from llmtui.app.action import SCREENS
 from llmtui.app.registry import ACTIONS, GROUPS, Action, Scope
 from llmtui.errors import ConfigError
 
-__all__ = ["ACTIONS", "GROUPS", "Action", "Scope", "bindings", "footer_actions", "resolve"]
+__all__ = ["ACTIONS", "GROUPS", "SCREENS", "Action", "Scope", "bindings", "footer_actions", "resolve"]
 
 _BY_ID = {action.id: action for action in ACTIONS}
 
@@ -58,7 +59,7 @@ def resolve(keymap: Mapping[str, str]) -> tuple[Action, ...]:
 
 def _reached(scope: Scope) -> tuple[Scope, ...]:
     """Screens on which an action's key counts: one key may mean another thing on another screen."""
-    return ("chat", "models", "profiles", "editor", "prompt", "grading") if scope == "app" else (scope,)
+    return SCREENS if scope == "app" else (scope,)
 
 
 def _keys(action: Action, written: str) -> list[str]:

@@ -130,10 +130,15 @@ def warning(problem: str) -> Content:
     return Content.styled(f"not being saved: {fmt.name(problem)}", "bold $warning")
 
 
-def draft(count: "DraftCount") -> Content:
-    """`+214 tok → 21 % context`; `~` in front of what is estimated, stressed when it will not fit."""
+def draft(count: "DraftCount", *, sign: str = "+") -> Content:
+    """`+214 tok → 21 % context`; `~` in front of what is estimated, stressed when it will not fit.
+
+    Args:
+        count: of the draft.
+        sign: before the draft's tokens; none where nothing comes before the draft.
+    """
     mark = "" if count.exact else "~"
-    tokens = f"+{'~' if count.source == 'estimate' else ''}{count.draft_tokens:,} tok"
+    tokens = f"{sign}{'~' if count.source == 'estimate' else ''}{count.draft_tokens:,} tok"
     if not count.context_size:
         return Content.styled(tokens, "$text-muted")
     fraction = count.total_tokens / count.context_size

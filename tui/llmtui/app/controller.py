@@ -53,7 +53,7 @@ class ChatController:
         self._held = False
         self._view = view
         self._actions = tuple(actions)
-        self._figures = Figures()
+        self.figures = Figures()
         self._notices = Notices(view, self._error_hint)
         self._turns = Turns(services.host, view, self._notices, ended=self._turn_ended)
         self._conversation = Conversation(services, view, self._notices, self._actions)
@@ -158,12 +158,12 @@ class ChatController:
     def snapshot(self) -> ProfilerSnapshot:
         """The profiler now; while an answer runs, that of the model that gives it."""
         loaded = self._turns.loaded if self.running else self.loaded
-        self._figures.watch(loaded)
-        return self._figures.snapshot(self.session, loaded, loading=self.loading is not None and loaded is None)
+        self.figures.watch(loaded)
+        return self.figures.snapshot(self.session, loaded, loading=self.loading is not None and loaded is None)
 
     def note_rate(self) -> None:
         """Put the present decode rate into the history; called twice a second while an answer runs."""
-        self._figures.note_rate(self.session)
+        self.figures.note_rate(self.session)
 
     # Life
 
@@ -172,7 +172,7 @@ class ChatController:
         from llmtui.app.render.warm import warm_up  # noqa: PLC0415 - after the first paint
 
         self._view.spawn(asyncio.to_thread(warm_up), "warm")
-        self._figures.start()
+        self.figures.start()
         self._view.spawn(asyncio.to_thread(self.bookmarks.refresh), "bookmarks")
         problem = await self.reopen(chat) if chat is not None else None
         if self.session is None:
@@ -194,7 +194,7 @@ class ChatController:
                 if self.session:
                     await self.session.close()
         await self.services.host.close()
-        await self._figures.stop()
+        await self.figures.stop()
 
     # Models
 
@@ -391,7 +391,7 @@ class ChatController:
         await self._stop_turn()
         if not self._pending_shown:
             self._take_pending_back()  # it was to follow the answer that is left behind
-        self._figures.forget()
+        self.figures.forget()
         await self._conversation.adopt(session, waiting=self.pending)
         self._pending_shown = True
         self._view.state_changed()

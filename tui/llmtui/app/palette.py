@@ -23,6 +23,7 @@ class ActionProvider(Provider):
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
         from llmtui.app.screens.grading import GradingScreen  # noqa: PLC0415 - not needed for the first paint
         from llmtui.app.screens.model_picker import ModelPicker  # noqa: PLC0415 - as above
+        from llmtui.app.screens.notebook import NotebookScreen  # noqa: PLC0415 - as above
         from llmtui.app.screens.prompt import PromptScreen  # noqa: PLC0415 - as above
 
         app = cast("LlmtuiApp", self.app)
@@ -33,6 +34,8 @@ class ActionProvider(Provider):
             scope = "prompt"
         elif isinstance(self.screen, GradingScreen):
             scope = "grading"
+        elif isinstance(self.screen, NotebookScreen):
+            scope = "notebook"
         for action in app.actions:
             if action.id == "command_palette" or action.scope not in {scope, "app"}:
                 continue

@@ -5,6 +5,7 @@ An action's `id` is the name of the method that runs it (`action_<id>`) and what
 
 from llmtui.app.action import GROUPS, Action, Group, Scope
 from llmtui.app.registry_grading import GRADING_ACTIONS
+from llmtui.app.registry_notebook import NOTEBOOK_ACTIONS
 from llmtui.app.registry_prompt import PROMPT_ACTIONS
 
 __all__ = ["ACTIONS", "GROUPS", "Action", "Group", "Scope"]
@@ -359,6 +360,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     *PROMPT_ACTIONS,
     *GRADING_ACTIONS,
+    *NOTEBOOK_ACTIONS,
     Action(
         id="command_palette",
         key="ctrl+p",

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
 from llmtui.app import entries as build
@@ -80,28 +80,22 @@ class Turns:
     async def stop(self, patience_s: float | None = None) -> None:
         """Stop the running answer, if any, and wait until it is put away.
 
-        Asked again now and then: a turn that has just been spawned does not know yet that it can be cancelled. An
-        engine that hangs is ended by force; its answer then ends in an error, with what came of it.
+        An engine that hangs is ended by force; its answer then ends in an error, with what came of it.
 
         Args:
             patience_s: how long the engine may take; `STOP_S` when None.
         """
-        patience_s = STOP_S if patience_s is None else patience_s
-        over, clock = self._over, asyncio.get_running_loop().time
-        began = clock()
-        told = patience_s <= TELL_S
-        while not over.is_set() and self._session is not None:
-            took = clock() - began
-            if took >= TELL_S and not told:
-                told = True
-                self._view.say("Still stopping: the model does not answer")
-            if took >= patience_s:
-                self._hung = True
-                await self._host.give_up()
-                await _set_within(over, STOP_S)
-                return
-            await self._session.cancel()
-            await _set_within(over, CANCEL_AGAIN_S)
+        session = self._session
+        if session is not None:
+            patience_s = STOP_S if patience_s is None else patience_s
+            await end_turn(self._over, session.cancel, self._give_up, self._tell_slow, patience_s=patience_s)
+
+    async def _give_up(self) -> None:
+        self._hung = True
+        await self._host.give_up()
+
+    def _tell_slow(self) -> None:
+        self._view.say("Still stopping: the model does not answer")
 
     async def _follow(self, session: "ChatSession", events: AsyncGenerator[TurnEvent], instead: str | None) -> None:
         known = {message.id for message in session.messages} - {instead}
@@ -167,6 +161,39 @@ class Turns:
     @property
     def _name(self) -> str:
         return fmt.name(self._host.info.name if self._host.info else "model")
+
+
+async def end_turn(
+    over: asyncio.Event,
+    cancel: Callable[[], Awaitable[None]],
+    give_up: Callable[[], Awaitable[None]],
+    slow: Callable[[], None],
+    *,
+    patience_s: float,
+) -> None:
+    """Stop a turn and wait for its end.
+
+    Args:
+        over: set when the turn has ended.
+        cancel: stops it; called now and then, as a turn that has just begun does not know yet that it can be stopped.
+        give_up: ends its engine by force, after `patience_s`.
+        slow: called once when it takes longer than people expect.
+        patience_s: how long the engine may take.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    told = patience_s <= TELL_S
+    while not over.is_set():
+        took = clock() - began
+        if took >= TELL_S and not told:
+            told = True
+            slow()
+        if took >= patience_s:
+            await give_up()
+            await _set_within(over, STOP_S)
+            return
+        await cancel()
+        await _set_within(over, CANCEL_AGAIN_S)
 
 
 async def _set_within(event: asyncio.Event, seconds: float) -> None:

@@ -1,8 +1,9 @@
 """Records of a transcript file: one JSON object a line, appended as things happen, never changed."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from llmtui.domain.events import FinishReason
 from llmtui.domain.messages import Message, Note
@@ -67,13 +68,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dropped: tuple[str, ...] = ()
 
 
+Kind = Literal["chat", "notebook"]
+
+
 class ChatRecord(msgspec.Struct, frozen=True, kw_only=True, tag="chat", tag_field="record"):
-    """The file's first line."""
+    """The file's first line.
+
+    Attributes:
+        kind: a notebook is a conversation of one text and what a model made of it: each state of the text that was
+            sent is a version of the question, each continuation a version of its answer.
+    """
 
     id: str
     created_at: str
     llmtui: str
     schema: str = SCHEMA
+    kind: Kind = "chat"
 
 
 class MessageRecord(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_field="record"):
@@ -126,6 +136,17 @@ class NoteRecord(msgspec.Struct, frozen=True, kw_only=True, tag="note", tag_fiel
     note: Note
 
 
+class TextRecord(msgspec.Struct, frozen=True, kw_only=True, tag="text", tag_field="record"):
+    """What the user changed in a notebook's text since the record before it: see `Splice`.
+
+    The changes since the last message or head apply to the text that these tell.
+    """
+
+    at: Annotated[int, Meta(ge=0)]
+    removed: Annotated[int, Meta(ge=0)]
+    text: str
+
+
 class RemoveRecord(msgspec.Struct, frozen=True, kw_only=True, tag="remove", tag_field="record"):
     """The user took a message, and what followed it, out of the conversation."""
 
@@ -143,14 +164,24 @@ class EndRecord(msgspec.Struct, frozen=True, kw_only=True, tag="end", tag_field=
     reason: Literal["finished", "interrupted"] | None = None
 
 
-Record = ChatRecord | MessageRecord | PartialRecord | TurnRecord | HeadRecord | NoteRecord | RemoveRecord | EndRecord
+Record = (
+    ChatRecord
+    | MessageRecord
+    | PartialRecord
+    | TurnRecord
+    | HeadRecord
+    | NoteRecord
+    | TextRecord
+    | RemoveRecord
+    | EndRecord
+)
 
 
 class ChatSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the history.
 
     Attributes:
-        title: the first words of the first question.
+        title: the first words of the first question, or of a notebook.
         turns: answers in the file.
         modified_ns: of the file.
     """
@@ -162,6 +193,7 @@ class ChatSummary(msgspec.Struct, frozen=True, kw_only=True):
     modified_ns: int
     turns: int
     model: str | None
+    kind: Kind = "chat"
 
 
 class ChatList(msgspec.Struct, frozen=True, kw_only=True):

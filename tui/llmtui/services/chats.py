@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from llmtui.domain.transcript import ChatList
+from llmtui.domain.transcript import ChatList, Kind
 from llmtui.errors import UsageError
 from llmtui.store.paths import Folders
-from llmtui.store.transcripts import list_chats, read_chats, read_transcript
+from llmtui.store.transcripts import list_chats, read_chats, read_kind, read_transcript
 
 _SHOWN = 80
 """Characters of the user's word that an error repeats."""
@@ -18,6 +18,15 @@ def past_chats(folders: Folders) -> ChatList:
     Reads from disk: call it from a thread, not from an event loop.
     """
     return read_chats(folders.chats_dir)
+
+
+def kind_of(path: Path) -> Kind:
+    """Whether a file holds a chat or a notebook; it may be damaged all the same. Reads: call it from a thread.
+
+    Raises:
+        StoreError: it is missing or unreadable.
+    """
+    return read_kind(path)
 
 
 def find_chat(folders: Folders, word: str) -> Path:

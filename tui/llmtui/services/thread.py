@@ -6,8 +6,18 @@ import msgspec
 
 import llmtui
 from llmtui.domain.messages import Message, Note, note_of
+from llmtui.domain.splices import Splice
 from llmtui.domain.text import well_formed
-from llmtui.domain.transcript import ChatRecord, HeadRecord, MessageRecord, NoteRecord, Record, RemoveRecord
+from llmtui.domain.transcript import (
+    ChatRecord,
+    HeadRecord,
+    Kind,
+    MessageRecord,
+    NoteRecord,
+    Record,
+    RemoveRecord,
+    TextRecord,
+)
 from llmtui.domain.tree import MessageTree
 from llmtui.errors import UsageError
 from llmtui.services.conversation import new_id, now_text
@@ -22,6 +32,7 @@ class Thread:
         journal: of the chat.
         chat_id: of a new chat.
         system: put before the conversation.
+        kind: of a new one.
 
     Attributes:
         messages: the conversation, oldest first, without the system message.
@@ -30,8 +41,9 @@ class Thread:
         written: something was written since the chat was opened.
     """
 
-    def __init__(self, journal: Journal, chat_id: str, *, system: str | None = None) -> None:
+    def __init__(self, journal: Journal, chat_id: str, *, system: str | None = None, kind: Kind = "chat") -> None:
         self.id = chat_id
+        self._kind = kind
         self.system = system
         self.messages: tuple[Message, ...] = ()
         self.busy = False
@@ -185,6 +197,34 @@ class Thread:
         self._write(MessageRecord(message=fresh))
         return fresh
 
+    def restart(self, text: str) -> Message:
+        """Begin the conversation anew with another text, beside the one it began with. Nothing follows it yet.
+
+        What the conversation ended with is the version that was changed into it.
+        """
+        self.refuse_if_busy()
+        opening = self._opening(now_text())
+        fresh = Message(
+            id=new_id(),
+            parent_id=self._root,
+            role="user",
+            content=well_formed(text),
+            created_at=now_text(),
+            edited_from=self.messages[-1].id if self.messages else None,
+        )
+        self._show(self._tree.add(fresh))
+        self._write(*opening, MessageRecord(message=fresh))
+        return fresh
+
+    def splice(self, change: Splice) -> None:
+        """Keep what the user changed in the text of a notebook.
+
+        Raises:
+            UsageError: a turn is running.
+        """
+        self.refuse_if_busy()
+        self._write(TextRecord(at=change.at, removed=change.removed, text=well_formed(change.text)))
+
     def show_version(self, message_id: str) -> None:
         """Show the conversation that went on from a version of a message.
 
@@ -239,7 +279,7 @@ class Thread:
         others = [message for message in self._tree.messages if message.id != first[-1].id] if first else []
         if first:
             self._show(MessageTree((*first, *others), self._tree.head or first[-1].id))
-        head = ChatRecord(id=self.id, created_at=created_at, llmtui=llmtui.__version__)
+        head = ChatRecord(id=self.id, created_at=created_at, llmtui=llmtui.__version__, kind=self._kind)
         return [head, *(MessageRecord(message=message) for message in first)]
 
     def _note(self, note_id: str) -> Note | None:

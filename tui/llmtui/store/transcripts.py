@@ -12,6 +12,7 @@ import msgspec
 
 from llmtui.domain.messages import Message, Note
 from llmtui.domain.run import RunLine
+from llmtui.domain.splices import Splice
 from llmtui.domain.text import visible_line, well_formed
 from llmtui.domain.transcript import (
     SCHEMA,
@@ -19,11 +20,13 @@ from llmtui.domain.transcript import (
     ChatRecord,
     ChatSummary,
     HeadRecord,
+    Kind,
     MessageRecord,
     NoteRecord,
     PartialRecord,
     Record,
     RemoveRecord,
+    TextRecord,
     TurnRecord,
 )
 from llmtui.domain.tree import MessageTree
@@ -53,6 +56,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
         turns: metrics and manifests, by the id of the answer.
         damaged: lines that could not be read and were left out.
         notes: that stand for older messages, in the order in which they were written.
+        changes: in the text of a notebook, since its head was set.
         unknown: records of kinds this version does not know.
     """
 
@@ -64,6 +68,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     damaged: int = 0
     unknown: int = 0
     notes: tuple[Note, ...] = ()
+    changes: tuple[Splice, ...] = ()
 
     @property
     def tree(self) -> MessageTree:
@@ -116,6 +121,16 @@ def read_transcript(path: Path) -> Transcript:
             remedy="Open another chat; the file is left as it is",
         )
     return reader.transcript(path)
+
+
+def read_kind(path: Path) -> Kind:
+    """What a file holds, by its first line; a chat where that says nothing. It may be damaged: `read_transcript` tells.
+
+    Raises:
+        StoreError: the file is missing or unreadable.
+    """
+    first = next(_head_records(_read(path)), None)
+    return first.kind if isinstance(first, ChatRecord) else "chat"
 
 
 def list_chats(chats_dir: Path) -> list[ChatSummary]:
@@ -172,6 +187,7 @@ class _Gathered:
         self.head: str | None = None
         self.removed: list[str] = []
         self.notes: list[Note] = []
+        self.changes: list[Splice] = []
         self.damaged = 0
         self.unknown = 0
 
@@ -179,14 +195,10 @@ class _Gathered:
         try:
             record = _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            kind = _kind_of(line)
-            if kind == "chat":
-                _check_schema(_schema_of(line), path)
-            if kind is None or kind in _KNOWN:
-                self.damaged += 1
-            else:
-                self.unknown += 1
+            self._leave_out(line, path)
             return
+        if isinstance(record, MessageRecord | PartialRecord | HeadRecord):
+            self.changes.clear()
         match record:
             case ChatRecord():
                 _check_schema(record.schema, path)
@@ -204,8 +216,19 @@ class _Gathered:
                 self.head = record.message_id
             case NoteRecord():
                 self.notes.append(record.note)
+            case TextRecord():
+                self.changes.append(Splice(record.at, record.removed, record.text))
             case RemoveRecord():
                 self.removed.append(record.message_id)
+
+    def _leave_out(self, line: bytes, path: Path) -> None:
+        kind = _kind_of(line)
+        if kind == "chat":
+            _check_schema(_schema_of(line), path)
+        if kind is None or kind in _KNOWN:
+            self.damaged += 1
+        else:
+            self.unknown += 1
 
     def _take_partial(self, record: PartialRecord) -> None:
         if record.id in self.messages:
@@ -257,10 +280,11 @@ class _Gathered:
             damaged=self.damaged,
             unknown=self.unknown,
             notes=tuple(self.notes),
+            changes=tuple(self.changes),
         )
 
 
-_KNOWN = {"chat", "message", "partial", "turn", "head", "note", "remove", "end"}
+_KNOWN = {"chat", "message", "partial", "turn", "head", "note", "text", "remove", "end"}
 
 
 class _Kind(msgspec.Struct):
@@ -294,12 +318,17 @@ def _summary(path: Path) -> ChatSummary | None:
     data = read_regular(path)
     chat: ChatRecord | None = None
     title: str | None = None
+    typed = ""
     for record in _head_records(data):
         if isinstance(record, ChatRecord):
             chat = chat or record
+        elif isinstance(record, TextRecord):
+            typed = Splice(record.at, record.removed, record.text).applied(typed)
         elif isinstance(record, MessageRecord) and record.message.role == "user":
             title = _title(record.message.content)
             break
+    if title is None and typed.strip():
+        title = _title(typed.lstrip())
     if title is None and chat is None and data.strip():
         raise StoreError("This is not a chat of llmtui", cause=str(path), remedy="The file is left as it is")
     if title is None:
@@ -312,6 +341,7 @@ def _summary(path: Path) -> ChatSummary | None:
         modified_ns=path.stat().st_mtime_ns,
         turns=data.count(_TURN_LINE),
         model=_last_model(data),
+        kind=chat.kind if chat else "chat",
     )
 
 

@@ -17,7 +17,9 @@ from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.browsing import Browser
 from llmtui.app.controller import ChatController
 from llmtui.app.entries import EXAMPLES, failure_entry
+from llmtui.app.notebook import NotebookDesk
 from llmtui.app.screens.grading_start import GradingStart
+from llmtui.app.screens.notebook_behind import NotebookBehind
 from llmtui.app.screens.operations_behind import OperationsBehind
 from llmtui.app.screens.switching import SwitchingScreen
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
@@ -45,7 +47,7 @@ SAY_S = 4.0
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(OperationsBehind, GradingStart, SwitchingScreen):
+class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, SwitchingScreen):
     """The one screen that is always there.
 
     Args:
@@ -80,6 +82,7 @@ class ChatScreen(OperationsBehind, GradingStart, SwitchingScreen):
         super().__init__()
         self.actions = tuple(actions)
         self.controller = ChatController(services, self, self.actions)
+        self.desk = NotebookDesk(self.controller, self.spawn)
         self._first = (model, chat)
         self._beats: list[Timer] = []
         self._draft_timer: Timer | None = None
@@ -118,7 +121,7 @@ class ChatScreen(OperationsBehind, GradingStart, SwitchingScreen):
     def _begin(self) -> None:
         self.app.first_paint_done()
         model, chat = self._first
-        self.spawn(self.controller.start(model, chat), "model")
+        self.spawn(self.start(model, chat), "model")
 
     def on_resize(self, event: events.Resize) -> None:
         """Fold and unfold by the terminal's size."""
@@ -131,6 +134,7 @@ class ChatScreen(OperationsBehind, GradingStart, SwitchingScreen):
         if not self._down:
             self._down = True
             await self.app.operations.close()
+            await self.desk.close()
             await self.controller.close()
 
     # The controller's view
@@ -372,11 +376,3 @@ class ChatScreen(OperationsBehind, GradingStart, SwitchingScreen):
     def action_scroll_end(self) -> None:
         """Go to the end."""
         self._transcript.action_scroll_end()
-
-    def action_open_history(self) -> None:
-        """Reopen an earlier chat."""
-        from llmtui.app.screens.history import HistoryScreen  # noqa: PLC0415 - not needed for the first paint
-        from llmtui.services.chats import past_chats  # noqa: PLC0415 - as above
-
-        controller = self.controller
-        self.app.push_screen(HistoryScreen(partial(past_chats, controller.services.folders), controller.reopen))

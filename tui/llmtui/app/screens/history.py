@@ -83,6 +83,8 @@ class HistoryScreen(PickerScreen[str]):
 def chat_row(chat: ChatSummary) -> Row:
     """A chat as a row of the list."""
     title = fmt.name(chat.title) or "(empty)"
+    if chat.kind == "notebook":
+        title = f"notebook: {title}"
     used = datetime.fromtimestamp(chat.modified_ns / 1e9).astimezone()
     cells = (title, f"{used:%Y-%m-%d %H:%M}", str(chat.turns), fmt.name(chat.model))
     return Row(key=chat.path, cells=cells, search=title)

@@ -5,15 +5,13 @@ from typing import ClassVar, Final
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.document._document_navigator import DocumentNavigator
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import TextArea
 from textual.widgets.text_area import EditResult, Location, Selection
 
 from llmtui.app.actions import NEWLINE_KEYS
-from llmtui.app.render.document import EditedText
-from llmtui.app.render.graphemes import next_boundary, previous_boundary
+from llmtui.app.widgets.edited_area import EditedArea, editing_bindings
 from llmtui.app.widgets.paste import Pastes, is_long
 from llmtui.domain.text import visible
 
@@ -22,21 +20,9 @@ HISTORY: Final = 200
 """Sent texts that are remembered."""
 _FREE_KEYS: Final = {"ctrl+y", "super+y", "up", "down", "pageup", "pagedown", "f6", "f7"}
 """Keys of a text area that the program needs for itself, or that mean something else here."""
-_JOINERS: Final = ("\u200c", "\u200d")
-"""Invisible, so not printable, but typed in Persian, in Indic scripts and in emoji that are made of several."""
 
 
-def _text_area_bindings() -> list[BindingType]:
-    kept: list[BindingType] = []
-    for binding in TextArea.BINDINGS:
-        if isinstance(binding, Binding):
-            keys = [key for key in binding.key.split(",") if key not in _FREE_KEYS]
-            if keys:
-                kept.append(Binding(",".join(keys), binding.action, binding.description, show=False))
-    return kept
-
-
-class Composer(TextArea, inherit_bindings=False):
+class Composer(EditedArea, inherit_bindings=False):
     """A text area that sends.
 
     Enter sends; Ctrl+J, Shift+Enter and Alt+Enter break the line. Up on the first row and Down on the last walk
@@ -56,7 +42,7 @@ class Composer(TextArea, inherit_bindings=False):
     Composer:focus { border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        *_text_area_bindings(),
+        *editing_bindings(_FREE_KEYS),
         Binding("up", "up", "Up, or an earlier message", show=False),
         Binding("down", "down", "Down, or a later message", show=False),
         Binding("ctrl+shift+z", "redo", "Redo", show=False),
@@ -155,12 +141,6 @@ class Composer(TextArea, inherit_bindings=False):
         self.load_text(self._pastes.fold(text) if is_long(text) else text)
         self.move_cursor(self.document.end)
 
-    def _set_document(self, text: str, language: str | None) -> None:
-        super()._set_document(text, language)
-        self.wrapped_document = EditedText(self.document, tab_width=self.indent_width)
-        self.navigator = DocumentNavigator(self.wrapped_document)
-        self._rewrap_and_refresh_virtual_size()
-
     # Walking through what was sent
 
     def action_up(self) -> None:
@@ -190,24 +170,18 @@ class Composer(TextArea, inherit_bindings=False):
     def get_cursor_left_location(self) -> Location:
         """Past a grapheme or a folded paste."""
         row, column = self.cursor_location
-        if column == 0:
-            return super().get_cursor_left_location()
-        line = self.document.get_line(row)
-        for start, end in self._pastes.chips_in(line):
+        for start, end in self._pastes.chips_in(self.document.get_line(row)):
             if start < column <= end:
                 return row, start
-        return row, previous_boundary(line, column)
+        return super().get_cursor_left_location()
 
     def get_cursor_right_location(self) -> Location:
         """Past a grapheme or a folded paste."""
         row, column = self.cursor_location
-        line = self.document.get_line(row)
-        if column >= len(line):
-            return super().get_cursor_right_location()
-        for start, end in self._pastes.chips_in(line):
+        for start, end in self._pastes.chips_in(self.document.get_line(row)):
             if start <= column < end:
                 return row, end
-        return row, next_boundary(line, column)
+        return super().get_cursor_right_location()
 
     def get_cursor_word_left_location(self) -> Location:
         """A word to the left, or a folded paste."""
@@ -248,10 +222,6 @@ class Composer(TextArea, inherit_bindings=False):
             event.stop()
             event.prevent_default()
             self.action_newline()
-        elif event.character in _JOINERS:
-            event.stop()
-            event.prevent_default()
-            self._replace_via_keyboard(event.character, *self.selection)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()

@@ -1,0 +1,87 @@
+"""What the chat screen has to do with notebooks: opening one, and the history, which holds both."""
+
+import asyncio
+from collections.abc import Coroutine
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+from llmtui.app.actions import Action
+from llmtui.app.controller import ChatController
+from llmtui.app.notebook import NotebookDesk
+from llmtui.errors import LlmtuiError
+
+if TYPE_CHECKING:
+    from llmtui.app.app import LlmtuiApp
+
+
+class NotebookBehind(Screen[None]):
+    """The chat screen's part that opens notebooks; `ChatScreen` sets the attributes."""
+
+    app: "LlmtuiApp"
+    controller: ChatController
+    actions: tuple[Action, ...]
+    desk: NotebookDesk
+
+    def spawn(self, work: Coroutine[object, object, None], group: str) -> None:
+        """Run work in the background."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> None:
+        """Show a short remark."""
+        raise NotImplementedError
+
+    async def start(self, model: str | None, chat: Path | None) -> None:
+        """Open the conversation, or the notebook, and load the model; runs after the first paint."""
+        if chat is not None and await asyncio.to_thread(_is_notebook, chat):
+            problem = await self.desk.reopen(chat)
+            if problem is not None:
+                self.say(str(problem))
+            else:
+                self.action_open_notebook()
+            chat = None
+        await self.controller.start(model, chat)
+
+    def action_open_notebook(self) -> None:
+        """Show the notebook."""
+        from llmtui.app.screens.notebook import NotebookScreen  # noqa: PLC0415 - not needed for the first paint
+
+        self.app.push_screen(NotebookScreen(self.desk, self.controller, self.actions))
+
+    def action_open_history(self) -> None:
+        """Go on with an earlier chat or notebook."""
+        from llmtui.app.screens.history import HistoryScreen  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.app.screens.notebook import NotebookScreen  # noqa: PLC0415 - as above
+        from llmtui.services.chats import past_chats  # noqa: PLC0415 - as above
+
+        shown = self.app.screen
+
+        def opened(path: str | None) -> None:
+            if path is None:
+                return
+            notebook = self.desk.holds(Path(path))
+            if not isinstance(shown, NotebookScreen):
+                if notebook:
+                    self.action_open_notebook()
+            elif notebook:
+                shown.show_notebook()
+            else:
+                shown.dismiss(None)
+
+        self.app.push_screen(HistoryScreen(partial(past_chats, self.controller.services.folders), self._reopen), opened)
+
+    async def _reopen(self, path: Path) -> LlmtuiError | None:
+        try:
+            notebook = await asyncio.to_thread(_is_notebook, path)
+        except LlmtuiError as error:
+            return error
+        return await (self.desk.reopen(path) if notebook else self.controller.reopen(path))
+
+
+def _is_notebook(path: Path) -> bool:
+    """Whether a file holds a notebook, not a chat; reads, so call it from a thread."""
+    from llmtui.services.chats import kind_of  # noqa: PLC0415 - not needed for the first paint
+
+    return kind_of(path) == "notebook"
