@@ -97,6 +97,10 @@ def test_humaneval_is_continued_and_its_tests_are_kept(folders: Folders, tmp_pat
     assert Path(report.path).parent == user_folder(folders)
     assert (sample.id, sample.mode, sample.text) == ("HumanEval/0", "text", HUMANEVAL["prompt"])
     assert sample.reference == HUMANEVAL["canonical_solution"]
+    tests = f"\n\nMETADATA = {{}}\n\n\n{HUMANEVAL['test']}\n\n"
+    rows = ({**HUMANEVAL, "task_id": f"HumanEval/{number}", "test": tests} for number in range(3))
+    _, several = imported(folders, jsonl(tmp_path / "several.jsonl", *rows))
+    assert [one.scorers[0].tests.program for one in several] == [tests] * 3  # type: ignore[union-attr]
     assert "\ndef " in (sample.generation.stop or ())
     (scorer,) = sample.scorers
     assert scorer == UnitTests(

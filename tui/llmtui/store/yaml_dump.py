@@ -27,6 +27,9 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def dump(value: Any) -> str:
-    """A value of builtins as YAML: keys keep their order, Chinese stays readable."""
+    """A value of builtins as YAML: keys keep their order, Chinese stays readable.
+
+    Without the mark of the document's end, which is written behind a text that ends in empty lines: more may follow.
+    """
     text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_WIDTH)
-    return text
+    return text.removesuffix("\n...\n") + "\n" if text.endswith("\n...\n") else text
