@@ -2,6 +2,8 @@
 
 import time
 
+import psutil
+
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.scorers import Case, Limits, Program, UnitTests
 from llmtui.services.sandbox.process import Jail
@@ -21,4 +23,16 @@ def scored(
     begun = time.monotonic()
     found = unit_tests(scorer, code, SAMPLE, sandbox)
     assert time.monotonic() - begun < 60, "it hangs"
+    return found
+
+
+def alive(marker: str) -> list[int]:
+    """Processes that have a marker among their words, or in the file that they run."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if any(marker in word for word in process.cmdline()):
+                found.append(process.pid)
+        except psutil.Error:
+            continue
     return found

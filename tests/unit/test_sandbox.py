@@ -6,9 +6,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
-from unit.sandbox_bench import LIMITS, SHORT, scored
+from unit.sandbox_bench import LIMITS, SHORT, alive, scored
 
 from llmtui.domain.scorers import Limits
 from llmtui.services.sandbox.access import find_sandbox, probe
@@ -28,18 +27,6 @@ def f(*args):
     secret = [value for value in os.environ.values() if "SECRET" in value]
     return [sorted(set(found)), secret, sorted(os.listdir("/")), os.listdir("/etc"), os.listdir("/tmp")]
 """
-
-
-def alive(marker: str) -> list[int]:
-    """Processes that have a marker among their words, or in the file that they run."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if any(marker in word for word in process.cmdline()):
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_what_equals_anything_equals_nothing(sandbox: Bubblewrap, base: str, val
     assert "gave" in found.explanation or "says itself what it is equal to" in found.explanation
 
 
-@pytest.mark.parametrize("program", [None, "def check(candidate):\n    assert candidate(0) == 1"])
+@pytest.mark.parametrize("program", [None, "def check(candidate):\n    assert abs(candidate(0) - 1) < 0.1"])
 @pytest.mark.parametrize(
     "code",
     [
@@ -57,6 +57,7 @@ def test_what_equals_anything_equals_nothing(sandbox: Bubblewrap, base: str, val
         FORGED.replace("def f", "def g") + "g()\ndef f(x): return 2",
         "import json\njson.dumps = json.JSONEncoder.encode = lambda *a: '1'\ndef f(x): return 2",
         "import builtins\nbuiltins.isinstance = builtins.issubclass = lambda *a: True\ndef f(x): return 2",
+        "import builtins\nbuiltins.abs = lambda x: 0\nabs = round = lambda *a: 0\ndef f(x): return 2",
         "import builtins\nbuiltins.type = lambda *a: int\ndef f(x): return 2",
         "import sys\nsys.modules.clear()\ndef f(x): return 2",
         "import os\nos.write = lambda *a: 0\ndef f(x): return 2",

@@ -5,6 +5,7 @@ tampers with it can lie about what it returned itself, which it could have done 
 with a token; the one that counts arrives only when the code under test has been loaded.
 """
 
+import builtins
 import json
 import os
 import resource
@@ -196,9 +197,15 @@ def run_cases(line: Line, token: str, function: Any, cases: list[Any]) -> None:
         line.write(token, {"case": number, **report})
 
 
-def run_program(line: Line, token: str, module: types.ModuleType, second: dict[str, Any]) -> None:
-    """Run a program of tests behind the code; it passes when it ends."""
-    names = module.__dict__
+def run_program(line: Line, token: str, names: dict[str, Any], second: dict[str, Any]) -> None:
+    """Run a program of tests behind the code; it passes when it ends.
+
+    Args:
+        line: for the report.
+        token: of the report.
+        names: what the program sees.
+        second: the program, `call`, and the entry point.
+    """
     function = names[second["entry_point"]]
     if isinstance(function, types.FunctionType):
 
@@ -216,12 +223,22 @@ def run_program(line: Line, token: str, module: types.ModuleType, second: dict[s
     line.write(token, {"passed": True})
 
 
+def seen_by_tests(module: types.ModuleType, entry_point: str, own: dict[str, Any]) -> dict[str, Any]:
+    """What the code defines, but for what would stand in for a builtin; and the builtins as they were before it."""
+    sys.settrace(None)
+    sys.setprofile(None)
+    builtins.__dict__.update(own)
+    found = {name: value for name, value in module.__dict__.items() if name not in own or name == entry_point}
+    return {**found, "__name__": "tests", "__builtins__": builtins}
+
+
 def main(target: int) -> None:
     """Take the code, run it, take the tests, run them."""
     source = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     line = Line(source, target)
+    own = dict(builtins.__dict__)
     first = line.read()
     limit(first["limits"])
     line.write(first["token"], {"started": True})
@@ -232,7 +249,8 @@ def main(target: int) -> None:
     line.write(first["token"], {"ready": callable(function)})
     second = line.read()
     if "program" in second:
-        run_program(line, second["token"], module, {**second, "entry_point": first["entry_point"]})
+        names = seen_by_tests(module, first["entry_point"], own)
+        run_program(line, second["token"], names, {**second, "entry_point": first["entry_point"]})
     else:
         run_cases(line, second["token"], function, second["cases"])
     line.write(second["token"], {"done": True})
