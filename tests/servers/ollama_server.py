@@ -219,6 +219,8 @@ class OllamaServer:
             asked = {"prompt": tokens, "stream": True, "cache_prompt": True, "ignore_eos": self.endless}
             asked |= {key: value for key, value in body.get("options", {}).items() if key != "num_ctx"}
             asked["n_predict"] = asked.pop("num_predict", -1)
+            if isinstance(body.get("format"), dict):
+                asked["json_schema"] = body["format"]
             streaming = body.get("stream", True)
             started, texts = time.perf_counter_ns(), []
             async with client.stream("POST", "/completion", json=asked) as answer:

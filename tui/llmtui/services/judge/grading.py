@@ -14,8 +14,17 @@ from llmtui.domain.run import ScoreRecord
 from llmtui.domain.scorers import Graded
 from llmtui.domain.settings import Sampling
 from llmtui.domain.text import well_formed
-from llmtui.engines.base import Engine, GenerateRequest
-from llmtui.services.judge.prompt import Material, Reply, once_more, read_reply, request_messages, schema_of
+from llmtui.engines.base import Engine, ExplainsPrompts, GenerateRequest
+from llmtui.errors import LlmtuiError
+from llmtui.services.judge.prompt import (
+    Material,
+    Reply,
+    once_more,
+    read_reply,
+    request_messages,
+    schema_of,
+    special_texts,
+)
 from llmtui.services.runs.tries import is_refused
 from llmtui.services.streams import turn_events
 
@@ -64,11 +73,25 @@ class Examiner:
             scale: the grades, the worst first.
             slot: sequence of the engine's cache.
         """
+        material = await self._disarmed(engine, material, scale)
         first = await self._pass(engine, material, scale, falling=False, slot=slot)
         if isinstance(first, Failed):
             return Verdict(error=first)
         second = await self._pass(engine, material, scale, falling=True, slot=slot)
         return Verdict(error=second) if isinstance(second, Failed) else Verdict(first, second)
+
+    async def _disarmed(self, engine: Engine, material: Material, scale: tuple[int, ...]) -> Material:
+        """The material, with what the judge would take for its own special tokens known, where the engine tells."""
+        if not isinstance(engine, ExplainsPrompts):
+            return material
+        messages = request_messages(material, scale, falling=False)
+        request = GenerateRequest(id=uuid.uuid4().hex, messages=messages, sampling=Sampling())
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                prompt = await engine.explain(request)
+        except (LlmtuiError, TimeoutError):
+            return material
+        return material._replace(tokens=special_texts(prompt))
 
     async def _pass(
         self, engine: Engine, material: Material, scale: tuple[int, ...], *, falling: bool, slot: int

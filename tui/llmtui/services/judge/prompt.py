@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from llmtui.domain.grades import scale_text
 from llmtui.domain.messages import ChatMessage
+from llmtui.domain.rendered import SPECIAL, Rendered
 from llmtui.services.scoring.folding import script_of, without_reasoning
 
 LONGEST_REASON = 300
@@ -72,12 +73,14 @@ class Material(NamedTuple):
         question: as it was put to the model.
         answer: as the model wrote it.
         references: right answers, or a model answer.
+        tokens: texts in it that the judge's vocabulary takes for special tokens.
     """
 
     question: str
     answer: str
     rubric: str | None = None
     references: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
 
 
 class Reply(NamedTuple):
@@ -108,10 +111,11 @@ def request_messages(material: Material, scale: tuple[int, ...], *, falling: boo
     """
     words = _WORDS[language_of(material)]
     mark = mark_for(material)
-    parts = [words["task"].format(mark=mark), _wrapped(words, "question", material.question, mark)]
-    parts += [_wrapped(words, "reference", reference, mark) for reference in material.references]
-    parts.append(_wrapped(words, "answer", without_reasoning(material.answer), mark))
-    rubric = defused(material.rubric or "").strip()
+    shown = [("question", material.question), *(("reference", one) for one in material.references)]
+    shown.append(("answer", without_reasoning(material.answer)))
+    parts = [words["task"].format(mark=mark)]
+    parts += [_wrapped(words, part, defused(text, material.tokens), mark) for part, text in shown]
+    rubric = defused(material.rubric or "", material.tokens).strip()
     parts.append(words["rubric"].format(rubric=rubric) if rubric else words["no_rubric"])
     listed = scale_text(scale[::-1] if falling else scale)
     parts.append(words["falling" if falling else "rising"].format(scale=listed))
@@ -138,6 +142,18 @@ def schema_of(scale: tuple[int, ...]) -> dict[str, Any]:
         "required": ["reason", "grade"],
         "additionalProperties": False,
     }
+
+
+def special_texts(prompt: Rendered) -> tuple[str, ...]:
+    """Texts of special tokens inside the messages of a prompt, where only words should be; the longest first."""
+    found = {
+        prompt.pieces[at].decode("utf-8", "replace")
+        for segment in prompt.segments
+        if segment.message is not None
+        for at in range(segment.start, segment.end)
+        if prompt.flags[at] & SPECIAL
+    }
+    return tuple(sorted((text for text in found if text.strip()), key=len, reverse=True))
 
 
 def read_reply(text: str, scale: tuple[int, ...]) -> Reply | None:
@@ -173,14 +189,21 @@ def mark_for(material: Material) -> str:
     return mark
 
 
-def defused(text: str) -> str:
-    """A text in which nothing is taken for a special token: a blank stands in each of their texts."""
+def defused(text: str, tokens: tuple[str, ...] = ()) -> str:
+    """A text in which nothing is taken for a special token: a blank stands in each of their texts.
+
+    Args:
+        text: from a stranger.
+        tokens: that are special to the judge; others are known by how they are usually written.
+    """
+    for token in tokens:
+        text = text.replace(token, f"{token[:1]} {token[1:]}")
     return _MARKER.sub(lambda match: f"{match[0]} ", text)
 
 
 def _wrapped(words: dict[str, str], part: str, text: str, mark: str) -> str:
     name = words[part]
-    return f"--- {name} {mark} ---\n{defused(text).strip()}\n--- {words['end'].format(part=name)} {mark} ---"
+    return f"--- {name} {mark} ---\n{text.strip()}\n--- {words['end'].format(part=name)} {mark} ---"
 
 
 def _read(text: str, scale: tuple[int, ...]) -> Reply | None:
