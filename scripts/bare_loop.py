@@ -1,6 +1,7 @@
 """The bare llama.cpp loop that benchmarks compare with: decode, sample, stamp; no text, no frames, no screen.
 
-Prints one JSON object: `decode_tps` by the definition of the profiler, (n - 1) / (t_n - t_1).
+Prints one JSON object: `decode_tps` by the definition of the profiler, (n - 1) / (t_n - t_1), the median over rounds;
+and `seconds`, prompts included, of all rounds together, each of which begins with an empty cache.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import ctypes
 import json
 import time
 from pathlib import Path
+from statistics import median
 
 import llama_cpp as lc
 import numpy as np
@@ -68,10 +70,18 @@ def main() -> None:
     parser.add_argument("--prompt", type=int, default=64, help="prompt tokens")
     parser.add_argument("-n", type=int, default=128, help="tokens to generate")
     parser.add_argument("--temperature", type=float, default=0.7)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--warm-up", action="store_true", help="two tokens before the first round, which do not count")
     args = parser.parse_args()
     _model, context = load(args.model, args.context, args.threads)
-    stamps = run(context, sampler(args.temperature, 1), args.prompt, args.n)
-    print(json.dumps({"decode_tps": (len(stamps) - 1) / ((stamps[-1] - stamps[0]) / 1e9)}))
+    if args.warm_up:
+        run(context, sampler(args.temperature, 1), 8, 2)
+    speeds, started = [], time.perf_counter()
+    for _ in range(args.rounds):
+        lc.llama_memory_seq_rm(lc.llama_get_memory(context), -1, -1, -1)
+        stamps = run(context, sampler(args.temperature, 1), args.prompt, args.n)
+        speeds.append((len(stamps) - 1) / ((stamps[-1] - stamps[0]) / 1e9))
+    print(json.dumps({"decode_tps": median(speeds), "seconds": time.perf_counter() - started}))
 
 
 if __name__ == "__main__":
