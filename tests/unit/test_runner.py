@@ -1,6 +1,8 @@
 """The batch runner over scripted engines: what is recorded, what is asked again, what is given up."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -9,13 +11,18 @@ from unit.run_bench import GRANTED, ONE, Opened, models, samples, scores
 
 from llmtui.domain.events import Failed
 from llmtui.domain.profile import Character, Profile
+from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import SampleRecord
+from llmtui.domain.scorers import AnyScorer
 from llmtui.engines.scripted import ScriptedTurn
 from llmtui.errors import ConfigError, StoreError, UsageError
+from llmtui.services.runner import Runner
 from llmtui.services.runs.asking import Asking
-from llmtui.services.runs.events import ModelSkipped, Remark, SampleEnded
+from llmtui.services.runs.events import ModelSkipped, Remark, SampleBegun, SampleEnded
 from llmtui.services.runs.plan import Wishes, make_plan
 from llmtui.services.runs.tries import on_server
+from llmtui.services.scoring.registry import score
+from llmtui.services.scoring.result import Score
 
 pytestmark = pytest.mark.usefixtures("quiet_host")
 YES = ScriptedTurn(tokens=("yes",))
@@ -225,6 +232,29 @@ async def test_a_server_is_sent_no_more_than_it_writes_at_once(tmp_path: Path, m
     assert {record.parallel for record in samples(book)} == {2}
     told = [event.text for event in opened.events if isinstance(event, Remark)]
     assert told == ["far/model writes 2 answers at once, so no more are sent, not 16"]
+
+
+async def test_scores_that_take_long_hold_up_no_other_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    all_asked = threading.Event()
+
+    def slow(scorer: AnyScorer, content: str, sample: Sample) -> Score:
+        assert all_asked.wait(60), "samples wait for the scores of others"
+        return score(scorer, content, sample)
+
+    monkeypatch.setattr("llmtui.services.runs.judging.score", slow)
+    opened = Opened(tmp_path, [YES], samples=ONE)
+    book = await opened.begin("far/model", epochs=16)
+    runner = Runner(opened.services, book, opened.services.host, parallel=16)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+    begun = 0
+    async for event in runner.events():
+        begun += isinstance(event, SampleBegun)
+        if begun == 16:
+            all_asked.set()
+    await opened.services.host.close()
+    await book.close(finished=True)
+    assert all(one.passed for one in scores(book))
+    assert len(scores(book)) == 16
 
 
 async def test_where_another_server_answers_nothing_is_waited_for() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import msgspec
@@ -70,6 +71,8 @@ class Runner:
         self._first_wait_s = first_wait_s
         self._tell: Callable[[RunEvent], None] = lambda _: None
         self._told_problem: str | None = None
+        # Threads of its own: scores may take long, and the loop's few threads read the sets and look hosts up.
+        self._scorers = ThreadPoolExecutor(thread_name_prefix="scoring")
 
     async def events(self) -> AsyncGenerator[RunEvent]:
         """Run, and tell; closing the iterator ends the run without records of what is under way.
@@ -88,6 +91,7 @@ class Runner:
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+            self._scorers.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:
         bandwidth = await asyncio.to_thread(_memory_bandwidth, self._services)
@@ -217,7 +221,8 @@ class Runner:
         record = msgspec.structs.replace(
             record, waiting=waiting_names(job.sample, self._scoring), **grading_parts(job.sample)
         )
-        scores = await asyncio.to_thread(scores_of, record, job.sample, self._scoring)
+        loop = asyncio.get_running_loop()
+        scores = await loop.run_in_executor(self._scorers, scores_of, record, job.sample, self._scoring)
         record = msgspec.structs.replace(record, scores=len(scores))
         result = await self._book.note_sample(record, scores)
         self._tell(SampleEnded(record, scores, result))
