@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from session_bench import ENDLESS, Bench, SpyEngine, until
 
-from llmtui.domain.events import Failed
+from llmtui.domain.events import Failed, Notice
 from llmtui.domain.models import LoadedModel
 from llmtui.domain.profile import Character, Layer, Profile, Wanted
 from llmtui.domain.settings import Sampling
@@ -16,6 +16,7 @@ from llmtui.engines.base import GenerateRequest
 from llmtui.engines.scripted import ScriptedTurn
 from llmtui.errors import UsageError
 from llmtui.services.chats import kind_of, past_chats
+from llmtui.services.inspection import inspect, subjects
 from llmtui.services.notebook import Notebook, Passage, settings_for
 from llmtui.services.prompting import GAP
 from llmtui.store.paths import Folders
@@ -341,3 +342,39 @@ async def test_changes_are_written_one_by_one(desk: Desk) -> None:
     notebook.note("ab")
     path = notebook.session.path
     await until(lambda: path.exists() and kinds(path) == ["chat", "text", "text"])
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"),
+    [
+        (
+            "".join(f"line {number} of them\n" for number in range(12)),
+            "line 10 of them\nline 11 of them\n",
+        ),
+        ("one long line of many words without an end " * 3, "an end one long line of many words without an end "),
+        ("床前明月光，疑是地上霜。举头望明月，低头思故乡。" * 2, "疑是地上霜。举头望明月，低头思故乡。"),
+    ],
+)
+async def test_a_profile_that_lets_slide_sends_the_end_of_the_text_and_says_what_is_left_out(
+    desk: Desk, text: str, sent: str
+) -> None:
+    engine = await desk.begin(context=44)
+    notebook = desk.notebook(text, Wanted(profile=Profile(mode="text", system="# ", overflow="slide", reserve=20)))
+    events = await write(notebook)
+    assert engine.requests[0].prompt == f"# {sent}"
+    turn = notebook.last_turn
+    cut = len(text) - len(sent)
+    assert turn.manifest.cut == cut
+    assert f"first {cut} characters of the text are not sent" in turn.message.notices[0]
+    assert any(isinstance(event, Notice) and "44 tokens, 20 of which" in event.text for event in events)
+    assert notebook.text == f"{text} upon a time"
+    past = await inspect(notebook.session, engine, subjects(notebook.session)[0], "")
+    assert past.rendered.text == f"# {sent}"
+
+
+async def test_a_word_that_is_longer_than_the_context_is_refused_with_the_numbers(desk: Desk) -> None:
+    await desk.begin(context=44)
+    notebook = desk.notebook("1234567890" * 9, Wanted(profile=Profile(mode="text", overflow="slide", reserve=20)))
+    event = (await write(notebook))[-1]
+    assert isinstance(event, Failed)
+    assert "90 tokens" in event.cause

@@ -37,6 +37,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         bos_count: begin-of-sequence tokens at the head of the prompt; two is a template's mistake.
         mode: how the conversation was put, see `Profile.mode`.
         dropped: ids of the conversation's messages that were not sent, oldest first.
+        cut: characters at the head of the text that was continued that were not sent.
     """
 
     model: str
@@ -66,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     bos_count: int | None = None
     mode: str | None = None
     dropped: tuple[str, ...] = ()
+    cut: int = 0
 
 
 Kind = Literal["chat", "notebook"]

@@ -4,6 +4,7 @@ Nothing is cut in silence: what is not sent is named in `Asked.dropped` and told
 """
 
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from llmtui.domain.profile import Profile
 from llmtui.domain.settings import Sampling
 from llmtui.engines.base import Engine
 from llmtui.errors import ContextError, EngineError
-from llmtui.services.prompting import Asked, whole_turns
+from llmtui.services.prompting import Asked, whole_turns, without_head
 from llmtui.services.sending import request_of
 from llmtui.services.streams import turn_events
 from llmtui.services.summarising import summary_asked
@@ -27,6 +28,8 @@ RESERVED_SHARE = 8
 NOTE_TOKENS = 256
 FILLED = 0.6
 """A compacted conversation takes at most this share of the room, where it can: the next note is some turns away."""
+_LINES = re.compile(r"\n+")
+_WORDS = re.compile(r"[。！？；，、]+|\s+")
 BEYOND = 1 << 30
 """Stands for a number of tokens that was too large to be counted."""
 
@@ -115,11 +118,37 @@ class _Fitter:
         """Leave out as few of the oldest turns as can be."""
         note = self._at.note
         leave_out = await self._fewest(note, self._limit)
+        if leave_out is None and self._at.profile.mode == "text":
+            return await self._cut()
         if leave_out is None:
             raise self._too_long(await self._at.count(self._at.make(len(self._turns), note)))
         asked = self._at.make(leave_out, note)
         covered = set(note.covers) if note else set()
         return Fitted(asked, (self._told(len([each for each in asked.dropped if each not in covered])),))
+
+    async def _cut(self) -> Fitted:
+        """Leave out the head of the last turn's text, up to the first line, or else sentence or word, that will do."""
+        asked = self._at.make(len(self._turns), None)
+        text = "".join(message.content for message in self._turns[-1])
+        last_line = text.rstrip("\n").rfind("\n") + 1
+        lines = [place.end() for place in _LINES.finditer(text)]
+        words = [place.end() for place in _WORDS.finditer(text, last_line)]
+        for places in (lines, words):
+            at = await self._first([place for place in places if place < len(text)], asked, text)
+            if at is not None:
+                return Fitted(without_head(asked, text, at), (self._told_cut(at),))
+        raise self._too_long(await self._at.count(asked))
+
+    async def _first(self, places: list[int], asked: Asked, text: str) -> int | None:
+        """The first place from which on the text is short enough."""
+        low, high, found = 0, len(places) - 1, None
+        while low <= high:
+            middle = (low + high) // 2
+            if await self._at.count(without_head(asked, text, places[middle])) <= self._limit:
+                found, high = places[middle], middle - 1
+            else:
+                low = middle + 1
+        return found
 
     async def compact(self, tokens: int) -> Fitted:
         """Have the model put the oldest turns into a note, as often as it takes."""
@@ -191,6 +220,13 @@ class _Fitter:
         if not text.strip() and not at.stopping():
             raise self._failed("the model wrote nothing")
         return text.strip()
+
+    def _told_cut(self, characters: int) -> Notice:
+        text = (
+            f"The first {characters:,} characters of the text are not sent: with more, it would not fit into the "
+            f"context of {self._size:,} tokens, {self._reserve:,} of which are kept for what the model writes"
+        )
+        return Notice("dropped", text, "Your text has them all.")
 
     def _told(self, messages: int) -> Notice:
         what = "1 older message is" if messages == 1 else f"{messages:,} older messages are"

@@ -17,6 +17,7 @@ from llmtui.engines.base import Engine, ExplainsPrompts, GenerateRequest, not_lo
 from llmtui.engines.rendering.shipped import shipped
 from llmtui.errors import EngineError, LlmtuiError
 from llmtui.services.conversation import Turn, as_messages
+from llmtui.services.prompting import without_head
 from llmtui.services.sending import asked_of, request_of
 
 if TYPE_CHECKING:
@@ -140,6 +141,8 @@ async def _past(
     )
     system = session.thread.system if manifest.system is None else manifest.system
     asked = asked_of(wanted, said, system, loaded, note=note)
+    if manifest.cut:
+        asked = without_head(asked, "".join(message.content for message in said), manifest.cut)
     request = request_of("past", asked, manifest.sampling)
     rendered = await explain(engine, request)
     if template is not None:

@@ -33,6 +33,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         template: used in place of the model's own.
         thinking: what is asked of the model's thinking, which the template may write into the prompt.
         dropped: ids of the messages that are not in it, oldest first.
+        cut: characters at the head of the last turn's text that are not in it.
         trimmed: blanks at the head of what the model writes are no part of the answer: it goes on behind a name.
     """
 
@@ -44,12 +45,25 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     template: NamedTemplate | None = None
     thinking: Reasoning = NO_WISH
     dropped: tuple[str, ...] = ()
+    cut: int = 0
     trimmed: bool = False
 
     @property
     def counted(self) -> tuple[ChatMessage, ...] | str:
         """As `Engine.count_prompt` takes it."""
         return self.messages if self.prompt is None else self.prompt + (self.suffix or "")
+
+
+def without_head(asked: Asked, text: str, cut: int) -> Asked:
+    """What is sent of a text that is continued, without so many characters at its head.
+
+    Args:
+        asked: the whole; what stands before the text in it, a system text, stays.
+        text: that it ends with.
+        cut: characters of `text`.
+    """
+    prompt = (asked.prompt or "").removesuffix(text) + text[cut:]
+    return msgspec.structs.replace(asked, prompt=prompt, cut=cut)
 
 
 def speaker_of(profile: Profile) -> str | None:

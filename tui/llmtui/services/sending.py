@@ -125,4 +125,5 @@ def manifest_of(
         bos_count=timings.bos_count,
         mode=None if mode == "instruct" else mode,
         dropped=asked.dropped,
+        cut=asked.cut,
     )
