@@ -93,7 +93,7 @@ class Browser:
             self.end()
             return
         if message.role == "system" and action_id in _NOT_OF_NOTES:
-            self._view.say("A note can be edited or removed; choose a message for that")
+            self._view.say("That cannot be done with a note or a system message")
             return
         try:
             getattr(self, action_id)(message)

@@ -11,6 +11,7 @@ from llmtui.app import entries as build
 from llmtui.app.actions import Action
 from llmtui.app.notices import Notices
 from llmtui.app.view import ChatView
+from llmtui.app.widgets.transcript_view import Entry
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.profile import Profile, Wanted
 from llmtui.errors import LlmtuiError
@@ -142,10 +143,15 @@ class Conversation:
         """Put the whole conversation on the screen, or the welcome when there is nothing in it yet."""
         session = self.session
         if session is None or not session.messages:
-            self._view.show_entries([build.welcome(model, self._actions)])
+            self._view.show_entries([*self._head(), build.welcome(model, self._actions)])
         else:
             shown, opened = session.thread.shown, self.thoughts_opened
             self._view.show_entries(build.conversation(shown, session.turns, session.thread.tree, opened=opened))
+
+    def _head(self) -> list[Entry]:
+        """What stands above the first message."""
+        edit = self.session.thread.system_edit if self.session is not None else None
+        return [] if edit is None else [build.system_entry(edit)]
 
     def show_asked(self, messages: int) -> None:
         """Show so many messages of the conversation, the last of which is being answered."""
@@ -176,5 +182,5 @@ class Conversation:
     def add_question(self, text: str) -> None:
         """Show a question that is being sent, or that waits for the model."""
         if self.session is None or not self.session.messages:
-            self._view.show_entries([])
+            self._view.show_entries(self._head())
         self._notices.question(text)

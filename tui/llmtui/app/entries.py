@@ -88,7 +88,8 @@ def conversation(
     """A whole chat, oldest first; an answer that ended in an error is followed by what went wrong.
 
     Args:
-        messages: of the conversation; one of the role `system` is the note that is sent in place of those before it.
+        messages: of the conversation; one of the role `system` is the note that is sent in place of those before it,
+            the first of all is the system message that the user made.
         turns: those of its answers, and those that were stopped before any text came.
         tree: tells which of how many versions a message is.
         asked: the last message is being answered (again): how it fared before is not said.
@@ -98,7 +99,7 @@ def conversation(
     entries: list[Entry] = []
     for at, message in enumerate(messages):
         if message.role == "system":
-            entries.append(note_on_the_past(message))
+            entries.append(note_on_the_past(message) if at else system_entry(message))
             continue
         if message.role == "user" or message.content or not message.error:
             entries.append(message_entry(message, by_id.get(message.id), tree, opened=opened))
@@ -117,6 +118,12 @@ def stopped_early(message: Message, turns: "Sequence[Turn]") -> list[Entry]:
     if message.role != "user" or tried is None or tried.content or tried.finish_reason != "cancelled":
         return []
     return [notice_entry(f"{message.id}-stopped", "stopped before the answer began", "")]
+
+
+def system_entry(message: Message) -> Entry:
+    """The system message that the user made of the chat's."""
+    text = message.content or "None is sent."
+    return notice_entry(message.id, "System message · edited by you", text)
 
 
 def note_on_the_past(note: Message) -> Entry:

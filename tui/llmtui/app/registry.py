@@ -7,6 +7,7 @@ from llmtui.app.action import GROUPS, Action, Group, Scope
 from llmtui.app.registry_grading import GRADING_ACTIONS
 from llmtui.app.registry_notebook import NOTEBOOK_ACTIONS
 from llmtui.app.registry_prompt import PROMPT_ACTIONS
+from llmtui.app.registry_system import SYSTEM_ACTIONS
 
 __all__ = ["ACTIONS", "GROUPS", "Action", "Group", "Scope"]
 
@@ -48,6 +49,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         id="edit_draft", key="alt+e", label="editor", help="Write the question in $VISUAL or $EDITOR.", group="Chat"
     ),
+    *SYSTEM_ACTIONS,
     Action(
         id="browse_messages",
         key="alt+up",

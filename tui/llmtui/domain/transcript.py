@@ -28,8 +28,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         seed: the one used, also when it was drawn.
         from_model: names of settings that are the publisher's, because the user set none; `system` may be
             among them.
-        system: the system message that was sent, where it is not the chat's own but the publisher's, or a profile's
-            that was chosen later.
+        system: the system message that was sent, where it is not the one that the chat began with but the publisher's,
+            that of a profile chosen later, or the user's edit; empty where none was sent.
         profile: name of the profile in use.
         origins: where each setting that is no default came from: `model`, `config`, `profile NAME`, `flag`, `edit`;
             `system` is among them.
@@ -149,6 +149,16 @@ class TextRecord(msgspec.Struct, frozen=True, kw_only=True, tag="text", tag_fiel
     text: str
 
 
+class SystemRecord(msgspec.Struct, frozen=True, kw_only=True, tag="system", tag_field="record", omit_defaults=True):
+    """The system message of the turns to come, as the user made it.
+
+    Attributes:
+        message: an empty one sends none; None takes the user's own back.
+    """
+
+    message: Message | None = None
+
+
 class RemoveRecord(msgspec.Struct, frozen=True, kw_only=True, tag="remove", tag_field="record"):
     """The user took a message, and what followed it, out of the conversation."""
 
@@ -174,6 +184,7 @@ Record = (
     | HeadRecord
     | NoteRecord
     | TextRecord
+    | SystemRecord
     | RemoveRecord
     | EndRecord
 )

@@ -72,7 +72,6 @@ class ChatSession:
         self.wanted = wanted
         self.thread = thread
         self.damaged = 0
-        self._system: tuple[str | None] | None = None
         self._host = host
         self._folders = folders
         self._journal = journal
@@ -159,7 +158,7 @@ class ChatSession:
     @property
     def system(self) -> str | None:
         """The system message, put before the conversation; not part of `messages`."""
-        return self.thread.system if self._system is None else self._system[0]
+        return self.thread.in_force
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -189,9 +188,9 @@ class ChatSession:
         self.thread.greet(greeting_of(profile.character) if greets and profile.character else "", speaker or "")
 
     def take(self, wanted: Wanted) -> None:
-        """Take other settings for the turns to come, with their system message in place of the one before."""
-        if wanted.system != self.system:
-            self._system = (wanted.system,)
+        """Take other settings for the turns to come; a system message that the user made gives way to new ones only."""
+        edited = self.thread.system_edit is not None
+        if wanted.system != (self.wanted.system if edited else self.system):
             self.thread.set_system(wanted.system)
         self.wanted = wanted
         self.use(wanted.profile)
@@ -387,7 +386,8 @@ class ChatSession:
     def settled(self, loaded: LoadedModel | None) -> Settled:
         """The settings of a turn with the present model."""
         listed = self._host.info.defaults if self._host.info else None
-        origin = self.wanted.system_origin if self.system == self.wanted.system else "chat"
+        own = "chat" if self.thread.system_edit is None else "edit"
+        origin = self.wanted.system_origin if own == "chat" and self.system == self.wanted.system else own
         wanted = msgspec.structs.replace(self.wanted, system=self.system, system_origin=origin)
         settled = settle(wanted, loaded.defaults if loaded and loaded.defaults else listed)
         other = self.system if self.system != self.thread.system else None

@@ -16,6 +16,7 @@ from llmtui.domain.transcript import (
     NoteRecord,
     Record,
     RemoveRecord,
+    SystemRecord,
     TextRecord,
 )
 from llmtui.domain.tree import MessageTree
@@ -35,6 +36,8 @@ class Thread:
         kind: of a new one.
 
     Attributes:
+        system: the message that the chat began with.
+        system_edit: what the user made of it, for the turns to come; an empty one sends none.
         messages: the conversation, oldest first, without the system message.
         busy: a turn is running; the conversation must not change under it.
         refused: the last question did not fit into the context, and makes way for the next.
@@ -45,6 +48,7 @@ class Thread:
         self.id = chat_id
         self._kind = kind
         self.system = system
+        self.system_edit: Message | None = None
         self.messages: tuple[Message, ...] = ()
         self.busy = False
         self.refused = False
@@ -55,6 +59,14 @@ class Thread:
         self._on_disk = False
         self._greeting: Message | None = None
         self._notes: tuple[Note, ...] = ()
+        self._later: tuple[str | None] | None = None
+
+    @property
+    def in_force(self) -> str | None:
+        """The system message of the turns to come: the user's, else the one chosen last, else the chat's own."""
+        if self.system_edit is not None:
+            return self.system_edit.content
+        return self.system if self._later is None else self._later[0]
 
     @property
     def note(self) -> Note | None:
@@ -67,21 +79,16 @@ class Thread:
 
     @property
     def shown(self) -> tuple[Message, ...]:
-        """The conversation with its note, as a message of the role `system`, behind the messages it stands for."""
+        """The conversation with what is no part of it, as messages of the role `system`.
+
+        The system message that the user made is the first; a note stands behind the messages it stands for.
+        """
+        head = () if self.system_edit is None else (self.system_edit,)
         note = self.note
         if note is None:
-            return self.messages
+            return (*head, *self.messages)
         at = len(note.covers)
-        mark = Message(
-            id=note.id,
-            parent_id=None,
-            role="system",
-            content=note.text,
-            created_at=note.created_at,
-            model=note.model,
-            edited_from=note.edited_from,
-        )
-        return (*self.messages[:at], mark, *self.messages[at:])
+        return (*head, *self.messages[:at], _mark_of(note), *self.messages[at:])
 
     @property
     def tree(self) -> MessageTree:
@@ -94,9 +101,35 @@ class Thread:
         return self.messages[:-1] if self.refused else self.messages
 
     def set_system(self, system: str | None) -> None:
-        """Another system message for a chat of which nothing is on the disk; later it keeps the one it began with."""
+        """Another system message in place of the one in force.
+
+        A chat of which something is on the disk keeps the one it began with, for the turns that it had.
+        """
+        self._later = (system,)
         if not self._on_disk:
             self.system = system
+        if self.system_edit is not None:
+            self._take_system(None)
+
+    def edit_system(self, text: str | None) -> None:
+        """Make another system message for the turns to come; an empty one sends none.
+
+        Args:
+            text: None takes the user's own back.
+
+        Raises:
+            UsageError: a turn is running.
+        """
+        self.refuse_if_busy()
+        if text is None:
+            self._take_system(None)
+            return
+        before = self.system_edit.id if self.system_edit is not None else self._root
+        text = well_formed(text) if text.strip() else ""
+        created = now_text()
+        self._take_system(
+            Message(id=new_id(), parent_id=None, role="system", content=text, created_at=created, edited_from=before)
+        )
 
     def adopt(self, transcript: Transcript) -> None:
         """Go on with a chat from its file."""
@@ -104,6 +137,7 @@ class Thread:
         if root is not None:
             self.system, self._root = root.content, root.id
         self._notes = transcript.notes
+        self.system_edit = transcript.system
         self.id = transcript.chat.id if transcript.chat else transcript.path.stem
         self._on_disk = True
         self._show(transcript.tree)
@@ -182,14 +216,15 @@ class Thread:
         Raises:
             UsageError: there is no such message, the text is empty, or a turn is running.
         """
-        note = self._note(message_id)
-        message = self._existing(message_id) if note is None else None
         text = well_formed(text)
         if not text.strip():
             raise UsageError("The message would be empty", remedy="Write something, or remove the message")
-        if note is not None or message is None:
-            self._change_note(note, text)
-            return next(each for each in self.shown if each.role == "system")
+        if self.system_edit is not None and self.system_edit.id == message_id:
+            self.edit_system(text)
+            return self.system_edit
+        if (note := self._note(message_id)) is not None:
+            return _mark_of(self._change_note(note, text))
+        message = self._existing(message_id)
         fresh = msgspec.structs.replace(
             message, id=new_id(), content=text, created_at=now_text(), edited_from=message.id
         )
@@ -248,6 +283,9 @@ class Thread:
         Raises:
             UsageError: there is no such message, or a turn is running.
         """
+        if self.system_edit is not None and self.system_edit.id == message_id:
+            self.edit_system(None)
+            return
         note = self._note(message_id)
         if note is not None:
             self._change_note(note, "")
@@ -280,16 +318,22 @@ class Thread:
         if first:
             self._show(MessageTree((*first, *others), self._tree.head or first[-1].id))
         head = ChatRecord(id=self.id, created_at=created_at, llmtui=llmtui.__version__, kind=self._kind)
-        return [head, *(MessageRecord(message=message) for message in first)]
+        edit = [] if self.system_edit is None else [SystemRecord(message=self.system_edit)]
+        return [head, *(MessageRecord(message=message) for message in first), *edit]
 
     def _note(self, note_id: str) -> Note | None:
         self.refuse_if_busy()
         note = self.note
         return note if note is not None and note.id == note_id else None
 
-    def _change_note(self, note: Note | None, text: str) -> None:
-        if note is not None:
-            self.take_note(Note(covers=note.covers, text=text, edited_from=note.id))
+    def _change_note(self, note: Note, text: str) -> Note:
+        return self.take_note(Note(covers=note.covers, text=text, edited_from=note.id))
+
+    def _take_system(self, message: Message | None) -> None:
+        """Before anything is on the disk, the chat's first records will have it."""
+        self.system_edit = message
+        if self._on_disk:
+            self._write(SystemRecord(message=message))
 
     def _existing(self, message_id: str) -> Message:
         self.refuse_if_busy()
@@ -306,6 +350,19 @@ class Thread:
     def _write(self, *records: Record) -> None:
         self.written = True
         self._journal.write(*self._opening(now_text()), *records)
+
+
+def _mark_of(note: Note) -> Message:
+    """A note as it stands among the messages."""
+    return Message(
+        id=note.id,
+        parent_id=None,
+        role="system",
+        content=note.text,
+        created_at=note.created_at,
+        model=note.model,
+        edited_from=note.edited_from,
+    )
 
 
 def file_name(chat_id: str, suffix: str) -> str:

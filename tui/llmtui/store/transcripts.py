@@ -26,6 +26,7 @@ from llmtui.domain.transcript import (
     PartialRecord,
     Record,
     RemoveRecord,
+    SystemRecord,
     TextRecord,
     TurnRecord,
 )
@@ -57,6 +58,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
         damaged: lines that could not be read and were left out.
         notes: that stand for older messages, in the order in which they were written.
         changes: in the text of a notebook, since its head was set.
+        system: the system message that the user made last; None when there is none.
         unknown: records of kinds this version does not know.
     """
 
@@ -69,6 +71,7 @@ class Transcript(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int = 0
     notes: tuple[Note, ...] = ()
     changes: tuple[Splice, ...] = ()
+    system: Message | None = None
 
     @property
     def tree(self) -> MessageTree:
@@ -188,6 +191,7 @@ class _Gathered:
         self.removed: list[str] = []
         self.notes: list[Note] = []
         self.changes: list[Splice] = []
+        self.system: Message | None = None
         self.damaged = 0
         self.unknown = 0
 
@@ -218,6 +222,8 @@ class _Gathered:
                 self.notes.append(record.note)
             case TextRecord():
                 self.changes.append(Splice(record.at, record.removed, record.text))
+            case SystemRecord():
+                self.system = record.message
             case RemoveRecord():
                 self.removed.append(record.message_id)
 
@@ -281,10 +287,11 @@ class _Gathered:
             unknown=self.unknown,
             notes=tuple(self.notes),
             changes=tuple(self.changes),
+            system=self.system,
         )
 
 
-_KNOWN = {"chat", "message", "partial", "turn", "head", "note", "text", "remove", "end"}
+_KNOWN = {"chat", "message", "partial", "turn", "head", "note", "text", "system", "remove", "end"}
 
 
 class _Kind(msgspec.Struct):

@@ -22,6 +22,7 @@ from llmtui.app.screens.grading_start import GradingStart
 from llmtui.app.screens.notebook_behind import NotebookBehind
 from llmtui.app.screens.operations_behind import OperationsBehind
 from llmtui.app.screens.switching import SwitchingScreen
+from llmtui.app.screens.system_message import SystemEditing
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
 from llmtui.app.widgets.profiler_panel import ProfilerPanel
@@ -47,7 +48,7 @@ SAY_S = 4.0
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, SwitchingScreen):
+class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, SwitchingScreen, SystemEditing):
     """The one screen that is always there.
 
     Args:
@@ -288,6 +289,10 @@ class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, SwitchingScreen
             self._draft_timer = self.set_timer(DRAFT_S, self._count)
         else:
             self._show_rule(captions.NOTHING)
+
+    def recount(self) -> None:
+        """Count the draft again."""
+        self._count_later(self._draft)
 
     def _count(self) -> None:
         self.run_worker(self._count_draft(self._draft), group="draft", exclusive=True, exit_on_error=False)
