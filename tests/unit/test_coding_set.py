@@ -46,6 +46,7 @@ def test_the_reference_passes_and_an_empty_and_a_wrong_answer_fail(sandbox: Bubb
     assert sample.reference is not None
     right = scored(sandbox, sample, sample.reference)
     assert (right.passed, right.value, right.explanation) == (True, 1.0, "")
+    assert sample.reference.strip() in (right.answer or "")
     assert right.details["cases_passed"] == right.details["cases"] == len(cases_of(sample))
     assert not scored(sandbox, sample, "").passed
     wrong = scored(sandbox, sample, WRONG[sample.id])

@@ -196,7 +196,7 @@ class UnitTests(Scorer, frozen=True, kw_only=True, tag="unit_tests"):
 
     Attributes:
         entry_point: the function under test.
-        tests: cases, a program, or `file://` and a JSON or YAML file with either.
+        tests: cases, or a program; in a file `file://` and a JSON or YAML file stands for either.
         assemble: what is run: the answer alone, the prompt continued by the answer, or the answer between the sample's
             prefix and suffix.
         limits: what the code may use.
@@ -204,7 +204,7 @@ class UnitTests(Scorer, frozen=True, kw_only=True, tag="unit_tests"):
 
     language: Literal["python"] = "python"
     entry_point: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
-    tests: tuple[Case, ...] | Program | str
+    tests: Annotated[tuple[Case, ...], Meta(min_length=1)] | Program
     assemble: Literal["answer", "continuation", "infill"] = "answer"
     limits: Limits = Limits()
 

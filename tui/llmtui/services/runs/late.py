@@ -13,7 +13,7 @@ from llmtui.domain.run import SampleRecord, ScoreRecord
 from llmtui.domain.scorers import AnyScorer
 from llmtui.services.conversation import now_text
 from llmtui.services.runs.book import RunBook
-from llmtui.services.runs.events import RunEvent, SampleScored
+from llmtui.services.runs.events import Remark, RunEvent, SampleScored
 from llmtui.services.runs.judging import Scoring, scored, scores_of
 from llmtui.services.runs.plan import jobs_of, key_of
 from llmtui.services.scoring.registry import Waits, waits_for
@@ -94,6 +94,9 @@ async def score_late(book: RunBook, scoring: Scoring, stop: asyncio.Event, tell:
         await _note(book, await asyncio.to_thread(scores_of, record, sample, scoring), tell)
     if scoring.run_code is None:
         return
+    count = sum(counts["sandbox"] for counts in book.waiting().values())
+    if count:
+        tell(Remark(f"running the code of {count:,} answers that have waited"))
     coded = waiting_scorers(book, "sandbox")
     while not stop.is_set() and (some := await asyncio.to_thread(_next_few, coded)):
         tries = (asyncio.to_thread(scored, *waits, scoring) for waits in some)

@@ -82,10 +82,13 @@ def probe() -> Bubblewrap | Absence:
 
 def _possible(bwrap: str) -> Iterator[Bubblewrap]:
     """The best one first."""
-    disable = can_disable_userns(bwrap)
+    can_disable = can_disable_userns(bwrap)
     for user in (NOBODY, None) if os.geteuid() == 0 else (None,):
         for interpreter in interpreters():
-            yield Bubblewrap(bwrap, interpreter, user=user, disable_userns=disable)
+            made = Bubblewrap(bwrap, interpreter, user=user, disable_userns=can_disable)
+            yield made
+            if can_disable and made.filter is not None:  # which refuses further namespaces as well
+                yield Bubblewrap(bwrap, interpreter, user=user, disable_userns=False)
 
 
 def _install_hint() -> str:

@@ -166,22 +166,23 @@ def load(line: Line, first: dict[str, Any]) -> types.ModuleType | None:
     """Run the first form of the answer that is Python; None when there is none, or it fails, which is reported."""
     failure: BaseException = SyntaxError("there is no code in the answer")
     code = None
-    for text in first["candidates"]:
+    for form, text in enumerate(first["candidates"]):
         try:
             code = compile(text, CODE_NAME, "exec", dont_inherit=True)
             break
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            failure = failure if text != first["candidates"][0] else error
+            failure = error if form == 0 else failure
     module = types.ModuleType("answer")
     sys.modules["answer"] = module
     if code is None:
-        line.write(first["token"], {"broken": described(failure)})
+        line.write(first["token"], {"broken": described(failure), "form": 0})
         return None
     try:
         exec(code, module.__dict__)  # noqa: S102 - this is what the sandbox is for
     except BaseException as error:  # noqa: BLE001 - whatever the code raises is what is to be told
-        line.write(first["token"], {"broken": described(error)})
+        line.write(first["token"], {"broken": described(error), "form": form})
         return None
+    line.write(first["token"], {"ready": callable(module.__dict__.get(first["entry_point"])), "form": form})
     return module
 
 
@@ -246,7 +247,6 @@ def main(target: int) -> None:
     if module is None:
         os._exit(0)
     function = module.__dict__.get(first["entry_point"])
-    line.write(first["token"], {"ready": callable(function)})
     second = line.read()
     if "program" in second:
         names = seen_by_tests(module, first["entry_point"], own)

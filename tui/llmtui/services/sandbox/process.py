@@ -120,6 +120,7 @@ class _Watch:
             reports=tuple(exchange.reports),
             is_defined=exchange.is_defined,
             broken=exchange.broken,
+            form=exchange.form,
             status=_status(self._child.process.returncode),
             output=self._last_words(),
         )

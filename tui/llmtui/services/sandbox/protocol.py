@@ -47,6 +47,7 @@ class _Line(Report, frozen=True, kw_only=True, forbid_unknown_fields=True):
     started: bool = False
     ready: bool | None = None
     broken: Raised | None = None
+    form: int = 0
     done: bool = False
 
 
@@ -74,6 +75,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         reports: of the cases in their order, or of the program.
         is_defined: whether the function under test was there; None when the code did not get so far.
         broken: why the code could not be loaded.
+        form: which of the candidates was run, or the first where none is Python.
         status: exit status, or the signal's negative number; None where a limit ended it.
         output: the end of what was printed; not safe to show.
     """
@@ -82,6 +84,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     reports: tuple[Report, ...] = ()
     is_defined: bool | None = None
     broken: Raised | None = None
+    form: int = 0
     status: int | None = None
     output: str = ""
 
@@ -104,6 +107,7 @@ class Exchange:
         self.started = self.ended = self.overflowing = False
         self.is_defined: bool | None = None
         self.broken: Raised | None = None
+        self.form = 0
         self.reports: list[Report] = []
         limits = {"memory_bytes": test.limits.memory_mb << 20, "processes": processes, "cpu_s": cpu_s}
         first = {
@@ -130,6 +134,8 @@ class Exchange:
 
     def _note(self, line: _Line) -> None:
         self.started = self.started or line.started
+        if self.is_defined is None and 0 <= line.form < len(self._test.candidates):
+            self.form = line.form
         if line.broken is not None:
             self.broken, self.ended = line.broken, True
         elif line.ready is not None and self.is_defined is None:

@@ -35,7 +35,6 @@ class CodeRunner:
 
         Raises:
             SandboxError: the code could not be run.
-            ValueError: there are no tests.
         """
         with self._places:
             return unit_tests(scorer, answer, sample, self._jail)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.scorers import Case, Limits, Program, UnitTests
 from llmtui.domain.text import visible_line
@@ -18,17 +20,14 @@ _NAME = "unit_tests"
 
 
 def unit_tests(scorer: UnitTests, answer: str, sample: Sample, jail: Jail) -> Score:
-    """All cases must pass, as pass@k wants it; how many did is among the details.
+    """All cases must pass, as pass@k wants it; how many did is among the details. The code that was run is `answer`.
 
     Takes up to the time limit of the tests: call it from a thread.
 
     Raises:
         SandboxError: the code could not be run.
-        ValueError: there are no tests.
     """
-    tests = () if isinstance(scorer.tests, str) else scorer.tests
-    if not tests:
-        raise ValueError("the sample has no tests")
+    tests = scorer.tests
     forms = forms_of(scorer, outside_reasoning(answer), sample)
     if not forms:
         return _failed("there is no code in the answer", tests)
@@ -41,10 +40,17 @@ def unit_tests(scorer: UnitTests, answer: str, sample: Sample, jail: Jail) -> Sc
         limits=scorer.limits,
     )
     finding = run(test, jail)
+    return msgspec.structs.replace(_judged(finding, scorer, cases), answer=forms[finding.form])
+
+
+def _judged(finding: Finding, scorer: UnitTests, cases: Sequence[Case]) -> Score:
+    tests = scorer.tests
     if finding.broken is not None:
         return _failed(f"the code does not run: {_told(finding.broken)}", tests)
     if finding.is_defined is False:
         return _failed(f"the code does not define a function `{scorer.entry_point}`", tests)
+    if finding.is_defined is None:
+        return _failed(f"the code {_ending(finding, scorer.limits)}", tests)
     return _program_score(finding, scorer.limits) if isinstance(tests, Program) else _score(finding, scorer, cases)
 
 
