@@ -83,6 +83,7 @@ def test_the_build_tells_its_features() -> None:
     assert checks["llama.build"].status == "ok"
     assert checks["llama.features"].value
     assert "CPU" in checks["llama.devices"].value
+    assert checks["llama.rpc"].value.startswith(("yes", "no; it is built in with"))
 
 
 def test_feature_line_is_read_as_llama_cpp_writes_it() -> None:

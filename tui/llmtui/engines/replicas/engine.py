@@ -156,7 +156,7 @@ class ReplicatedEngine:
         return await self._first_of(lambda engine: engine.tokenise(text))
 
     async def explain(self, request: GenerateRequest) -> Rendered:
-        """The prompt as the conversation's server shows it, else another one.
+        """The prompt as one of the servers shows it; all of them render it alike where they do not differ.
 
         Raises:
             LlmtuiError: it cannot be rendered, or none shows prompts.

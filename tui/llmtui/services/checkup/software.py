@@ -54,11 +54,13 @@ def llama_build(features: Features | EngineError) -> tuple[Check, ...]:
         return (Check(key="llama.build", label="build", status="fail", value=value, hint=features.remedy),)
     devices = "; ".join(f"{device.name}: {device.description}" for device in features.devices)
     offload = "yes" if features.gpu_offload else "no, this build computes on the processor only"
+    rpc = "yes, --rpc spreads a model over other machines" if features.rpc else "no; it is built in with -DGGML_RPC=on"
     return (
         Check(key="llama.build", label="build", status="ok", value=f"llama-cpp-python {features.version}, loads"),
         Check(key="llama.features", label="features", status="info", value=" ".join(features.enabled) or "none"),
         Check(key="llama.devices", label="devices", status="info", value=devices or "not told by this build"),
         Check(key="llama.gpu_offload", label="gpu offload", status="info", value=offload),
+        Check(key="llama.rpc", label="rpc", status="info", value=rpc),
     )
 
 
