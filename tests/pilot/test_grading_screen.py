@@ -40,6 +40,7 @@ async def test_answers_are_graded_blind_one_after_the_other_and_back_again(stage
         ):
             assert words in screen.text
         assert "qwen2-7b" not in screen.text
+        await screen.until(lambda: "changed since" in bar(screen, "header"))
         await press(screen, "2")
         assert grades(path, "a") == [("2", "", "person")]
         assert "2 of 2" in bar(screen, "header")

@@ -29,7 +29,7 @@ def answers(stage: Stage) -> None:
 @pytest.mark.parametrize("size", SIZES)
 def test_grading(snap_compare, stage: Stage, sight: Sight, size: str):
     answers(stage)
-    ready = after("alt+g", "n", *"说清楚了", "enter", words="note: 说清楚了")
+    ready = after("alt+g", "n", *"说清楚了", "enter", words="changed since")
     assert snap_compare(sight.app(), terminal_size=SIZES[size], run_before=ready)
 
 

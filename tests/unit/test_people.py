@@ -42,6 +42,8 @@ async def test_the_newest_run_comes_first_and_answers_to_one_sample_stand_togeth
     write_run(folders, new, name="20260202-000000-bbb")
     desk = Desk(folders)
     await desk.open()
+    while await desk.look_on():
+        pass
     assert [(task.run.id, task.key) for task in desk.tasks] == [
         *(("bbb", "a"), ("bbb", "b"), ("bbb", "x")),
         *(("aaa", "o1"), ("aaa", "o2")),
@@ -166,12 +168,14 @@ async def test_what_was_asked_can_be_graded_when_its_set_is_changed_or_gone(tmp_
     book = await opened.run(await opened.begin("demo"))
     desk = Desk(opened.folders, book.path)
     await desk.open()
+    assert not await desk.match()
     assert not here(desk).changed
     await desk.close()
     for change in (lambda: opened.path.write_text(f"schema: llmtui.promptset/1\n{SET.replace('hi', 'bye')}"),
                    opened.path.unlink):  # fmt: skip
         change()
         await desk.open()
+        assert await desk.match()
         assert here(desk).changed
         assert here(desk).scorer == Human(scale=(0, 1, 2, 3))
         assert here(desk).record.references == ("ref",)

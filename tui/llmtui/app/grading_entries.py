@@ -16,7 +16,6 @@ from llmtui.services.runs.grading import ToGrade
 
 HIDDEN = "model hidden"
 _NO_RUBRIC = "None is written: grade whether the answer is right, complete and to the point."
-_CHANGED = "The set has changed since, or is gone. What stands here is what was asked."
 _ENDINGS = {"length": "length limit", "context_full": "context full"}
 _LABELS = {"system": "System message", "user": "Question"}
 
@@ -31,7 +30,7 @@ def answer_entries(answer: ToGrade, *, revealed: bool, opened: bool) -> list[Ent
     """
     record = answer.record
     name = fmt.name(record.model) if revealed else HIDDEN
-    entries = [notice_entry("changed", "The sample was changed", _CHANGED)] if answer.changed else []
+    entries: list[Entry] = []
     for number, message in enumerate(record.messages):
         kind = {"user": "user", "assistant": "assistant", "system": "notice"}[message.role]
         label = _LABELS.get(message.role, name)
@@ -64,7 +63,9 @@ def header(desk: Desk) -> tuple[Content, Content]:
         place = f"{record.set}/{record.sample}" + (f" · epoch {record.epoch + 1}" if record.epoch else "")
         run = f" · run {desk.task.run.id}" if desk.task is not None else ""
         left = Content.assemble(left, " · ", (fmt.name(place), "$foreground"), (run, "$text-muted"))
-        return left, Content.styled(f"{desk.at + 1:,} of {total:,}", "bold")
+        if answer.changed:
+            left = Content.assemble(left, (" · changed since", "$warning"))
+        return left, Content.styled(f"{desk.at + 1:,} of {total:,}{'' if desk.complete else '+'}", "bold")
     return left, Content.styled(f"{len(desk.given):,} of {total:,} graded" if total else "", "$text-muted")
 
 

@@ -125,6 +125,18 @@ class GradingScreen(Screen[None]):
             self._busy = False
             self._idle.set()
         self._show_answer()
+        self.run_worker(self._look_on(), group="behind", exclusive=True, exit_on_error=False)
+
+    async def _look_on(self) -> None:
+        """What takes longer, behind the answer that is shown: whether its sample was changed, and the other runs."""
+        if await self._desk.match():
+            self._captions()
+        try:
+            while await self._desk.look_on():
+                self._captions()
+        except LlmtuiError as error:
+            self.say(str(error))
+        self._captions()
 
     def _show_answer(self) -> None:
         self._note = self._typed = ""
@@ -134,13 +146,15 @@ class GradingScreen(Screen[None]):
         self.say((self._desk.problem and f"not saved yet: {self._desk.problem}") or self._desk.remark)
 
     def _show(self) -> None:
-        answer = self._desk.answer
+        """Show what lies there, scrolled as it was."""
+        answer, y = self._desk.answer, self._view.scroll_y
         if answer is None:
             keys = {action.id: action.key_name for action in self._actions}
             told = f"{keys['grade_leave']} goes back, {keys['grade_all']} takes in what has a grade already."
             self._view.set_entries(build.closing_entries(self._desk, told))
         else:
             self._view.set_entries(build.answer_entries(answer, revealed=self._revealed, opened=self._opened))
+        self._view.scroll_to(y=y, animate=False)
         self._captions()
 
     def _captions(self) -> None:
@@ -220,7 +234,6 @@ class GradingScreen(Screen[None]):
             return
         self._opened = not self._opened
         self._show()
-        self._view.action_scroll_home()
 
     def action_grade_all(self) -> None:
         """With the answers that have a grade, or without."""

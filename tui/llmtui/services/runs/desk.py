@@ -1,14 +1,19 @@
 """A person's place at the answers to be graded: which one lies there, what was given, and what comes next."""
 
 import asyncio
+import contextlib
+import threading
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from llmtui.domain.run import ScoreRecord
 from llmtui.errors import LlmtuiError, StoreError
 from llmtui.services.runs.grading import ToGrade
 from llmtui.services.runs.people import Pen, RunToGrade, grade_record, runs_to_grade
 from llmtui.store.paths import Folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Task(NamedTuple):
@@ -33,7 +38,8 @@ class Desk:
         path: of one run; None takes all that the user keeps.
 
     Attributes:
-        tasks: all answers, also those that were graded at this sitting.
+        tasks: answers found so far, also those that were graded at this sitting.
+        complete: all runs were looked through.
         at: which one lies there; as many as there are when all are through.
         answer: the present one; None behind the last.
         given: grades of this sitting, by key.
@@ -45,6 +51,10 @@ class Desk:
         self._path = path
         self._pen = Pen(folders)
         self.tasks: list[Task] = []
+        self.complete = False
+        self._runs: Iterator[RunToGrade] = iter(())
+        self._looking = asyncio.Lock()
+        self._closed = threading.Event()
         self.at = 0
         self.answer: ToGrade | None = None
         self.given: dict[str, Given] = {}
@@ -61,7 +71,7 @@ class Desk:
         return self.tasks[self.at] if self.at < len(self.tasks) else None
 
     async def open(self, *, graded: bool = False) -> None:
-        """Find the answers, and lay the first one down.
+        """Find the newest run with answers, and lay its first one down; `look_on` finds the others.
 
         Args:
             graded: take in the answers that have a grade, also a judge's.
@@ -69,13 +79,42 @@ class Desk:
         Raises:
             StoreError: the one run cannot be read.
         """
-
-        def found() -> list[Task]:
-            runs = runs_to_grade(self._folders, self._path, graded=graded)
-            return [Task(run, key) for run in runs for key in run.keys]
-
-        self.tasks, self.at, self.remark = await asyncio.to_thread(found), 0, ""
+        async with self._looking:
+            self.tasks, self.at, self.remark, self.complete = [], 0, "", False
+            self._closed = threading.Event()
+            self._runs = runs_to_grade(self._folders, self._path, graded=graded)
         await self._lay_down(1)
+
+    async def look_on(self) -> bool:
+        """Find the answers of another run; whether there may be more.
+
+        Raises:
+            StoreError: the one run cannot be read.
+        """
+        async with self._looking:
+            if self.complete:
+                return False
+            runs = self._runs
+            run = await asyncio.to_thread(next, runs, None)
+            if run is None:
+                self.complete = True
+            else:
+                self.tasks += [Task(run, key) for key in run.keys]
+            return not self.complete
+
+    async def match(self) -> bool:
+        """Find out whether the present answer's sample was changed since; whether it was."""
+        task = self.task
+        if task is None or task.run.matched:
+            return False
+        if not await asyncio.to_thread(task.run.match, self._closed):
+            return False
+        with contextlib.suppress(StoreError):
+            answer = await asyncio.to_thread(task.run.read, task.key)
+            if answer is not None and self.task is task and self.answer is not None:
+                self.answer = answer
+                return answer.changed
+        return False
 
     async def go(self, step: int) -> None:
         """Lay down the answer before (-1) or after (1); behind the last there is none."""
@@ -117,6 +156,7 @@ class Desk:
         Raises:
             StoreError: grades are not on disk.
         """
+        self._closed.set()
         await self._pen.close()
 
     async def _give(self, grade: int, note: str) -> None:
@@ -127,10 +167,16 @@ class Desk:
         await self._pen.write(task.run.path, score)
         self.given[task.key] = Given(answer, score)
 
+    async def _next(self) -> Task | None:
+        """What lies here; behind the last that was found, what another run brings."""
+        while self.at >= len(self.tasks) and await self.look_on():
+            pass
+        return self.task
+
     async def _lay_down(self, step: int) -> None:
         """Read the answer at this place; one that cannot be read or written to is left out, and said so."""
         self.answer = None
-        while (task := self.task) is not None:
+        while (task := await self._next()) is not None:
             try:
                 await self._pen.take(task.run.path)
                 self.answer = await asyncio.to_thread(task.run.read, task.key)

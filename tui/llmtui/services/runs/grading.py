@@ -1,5 +1,6 @@
 """Answers to be graded: found by key in a run's file, with what whoever grades needs to know."""
 
+import threading
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -71,15 +72,18 @@ def to_grade(
                 yield ToGrade(record, index, scorer, found.scores, changed)
 
 
-def current_samples(stored: StoredRun, keys: set[str]) -> dict[str, Sample]:
-    """Samples of a run by key, as far as their sets still have them as they were asked. Reads from disk."""
+def current_samples(stored: StoredRun, keys: set[str], stop: threading.Event | None = None) -> dict[str, Sample]:
+    """Samples of a run by key, as far as their sets still have them as they were asked.
+
+    Reads the sets from the disk until all are found, or until `stop` is set: call it from a thread.
+    """
     plan, identities = stored.run.plan, list(stored.identities.values())
     found: dict[str, Sample] = {}
     for planned in plan.sets:
         try:
             for job in jobs_of(plan, planned):
                 found.update({key: job.sample for one in identities if (key := key_of(job, one)) in keys})
-                if len(found) == len(keys):
+                if len(found) == len(keys) or (stop is not None and stop.is_set()):
                     return found
         except ConfigError:  # a set that is gone, or is not valid any more, has none of them
             continue

@@ -1,6 +1,7 @@
 """Grading by people: which answers wait for one, and the grades on their way into the runs' files."""
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,10 +59,27 @@ class RunToGrade:
         Raises:
             StoreError: the run's file cannot be read.
         """
-        if self._samples is None:
-            self._samples = current_samples(self._stored, set(self.keys))
         found = list(to_grade(self._stored, Human, [key], answers=self._answers, samples=self._samples))
         return next((answer for answer in found if answer.grade is None), found[0] if found else None)
+
+    def match(self, stop: threading.Event) -> bool:
+        """Find out which samples were changed since; what is read from here on tells it. Slow for long sets.
+
+        Returns whether it came to its end.
+
+        Args:
+            stop: set it to give up.
+        """
+        samples = current_samples(self._stored, set(self.keys), stop)
+        if stop.is_set():
+            return False
+        self._samples = samples
+        return True
+
+    @property
+    def matched(self) -> bool:
+        """Whether `match` has come to its end."""
+        return self._samples is not None
 
 
 def runs_to_grade(folders: Folders, path: Path | None = None, *, graded: bool = False) -> Iterator[RunToGrade]:
