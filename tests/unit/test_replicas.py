@@ -16,7 +16,7 @@ from llmtui.engines.base import GenerateRequest
 from llmtui.engines.openai.client import OpenAIEngine
 from llmtui.engines.replicas.choice import Replica
 from llmtui.engines.replicas.engine import ReplicatedEngine
-from llmtui.errors import EngineError, ModelError
+from llmtui.errors import EngineError, LlmtuiError, ModelError
 from llmtui.services.servers import list_all_served, served_details, served_model
 from llmtui.services.wiring import open_engine
 
@@ -284,6 +284,32 @@ async def test_cancel_reaches_the_server_that_answers(two: tuple[WireServer, Wir
         assert events[-1].reason == "cancelled"
         await asyncio.wait_for(gone.wait(), WAIT_S)
         assert engine.answering == 2
+
+
+async def test_counts_are_had_from_whoever_counts(two: tuple[WireServer, WireServer]) -> None:
+    async def counts(_request: Request, reply: Reply) -> None:
+        await reply.json({"tokens": [1, 2, 3]})
+
+    for server in two:
+        server.on_models(models("m", owned_by="llamacpp"))
+        server.routes["/tokenize"] = counts
+    async with wire_server() as gone:
+        gone.on_models(models("m", owned_by="llamacpp"))
+        engine = share(gone.url, two[0].url, two[1].url)
+        loading = engine.load()
+        async for _ in loading:
+            pass
+    try:
+        assert engine.answering == 3
+        assert [len(await engine.tokenise("hello")) for _ in range(3)] == [3, 3, 3]
+        assert engine.answering == 2
+        for server in two:
+            server.routes.pop("/tokenize")
+        with pytest.raises(LlmtuiError, match="does not know the route"):
+            await engine.count_prompt("hello")
+        assert engine.answering == 2
+    finally:
+        await engine.close()
 
 
 async def test_the_program_opens_them_together_and_shows_each(two: tuple[WireServer, WireServer]) -> None:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar, cast
 
+import httpx
 import msgspec
 
 from llmtui.domain.events import (
@@ -172,12 +174,12 @@ class ReplicatedEngine:
         tried: dict[Replica, Failed] = {}
         seen: set[Notice] = set()
         while not self._stopped[request.id]:
+            for told in self._roll.news():
+                yield told
             replica = self._chooser.choose(request.conversation, tried)
             if replica is None:
                 yield self._of_all(tried)
                 return
-            for told in self._roll.news():
-                yield told
             async with contextlib.aclosing(self._on(replica, request, tried)) as events:
                 async for event in events:
                     if isinstance(event, Notice):
@@ -187,7 +189,7 @@ class ReplicatedEngine:
                     yield event
                     if isinstance(event, Finished | Failed):
                         return
-        yield Finished("cancelled", Timings(), 0)
+        yield Finished("cancelled", Timings(), time.perf_counter_ns())
 
     async def _on(
         self, replica: Replica, request: GenerateRequest, tried: dict[Replica, Failed]
@@ -209,19 +211,20 @@ class ReplicatedEngine:
                             yield event
                         return
                     if isinstance(event, Finished):
-                        for told in self._answered(replica, tried):
+                        if event.reason != "cancelled":
+                            self._answered(replica, tried)
+                        for told in self._roll.news():
                             yield told
                         yield _signed(event, engine.loaded)
                         return
                     begun = begun or isinstance(event, Delta | ReasoningDelta)
                     yield event
 
-    def _answered(self, replica: Replica, tried: dict[Replica, Failed]) -> Iterator[Notice]:
+    def _answered(self, replica: Replica, tried: dict[Replica, Failed]) -> None:
         """A server has answered: those that had refused the same request are to blame."""
         self._roll.welcome(replica)
         for other, failure in tried.items():
             self._roll.leave_out(other, failure)
-        return self._roll.news()
 
     def _of_all(self, tried: dict[Replica, Failed]) -> Failed:
         """Why nobody answers, in the words of the last one."""
@@ -241,7 +244,7 @@ class ReplicatedEngine:
                     return await ask(replica.reached())
             except EngineError as error:
                 tried[replica] = failure_of(error)
-                if isinstance(error.__cause__, OSError):
+                if isinstance(error.__cause__, OSError | httpx.HTTPError):
                     self._roll.leave_out(replica, tried[replica])
         raise error_of(self._of_all(tried))
 

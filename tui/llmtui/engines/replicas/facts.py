@@ -14,6 +14,7 @@ _ANSWERED = re.compile(r"HTTP (4(?:01|03|08|25|29)|5\d\d)\b")
 """A refusal that another server may not share; whether this one is to blame shows when another answers."""
 _REFUSED = re.compile(r"HTTP [34]\d\d\b")
 SAME = "Answers may depend on who gives them; the record of each names its server."
+SHARES = "It takes its share of the requests."
 BACK = "It is asked from time to time whether it answers again."
 
 

@@ -11,7 +11,7 @@ from llmtui.domain.models import LoadedModel
 from llmtui.domain.text import visible_line
 from llmtui.engines.base import Engine, error_of, failure_of, not_loaded
 from llmtui.engines.replicas.choice import Replica
-from llmtui.engines.replicas.facts import BACK, SAME, difference, notice, reason, served_id, united
+from llmtui.engines.replicas.facts import BACK, SAME, SHARES, difference, notice, reason, served_id, united
 from llmtui.errors import EngineError, LlmtuiError, ModelError
 
 LONGEST_REST_S = 60.0
@@ -175,7 +175,7 @@ class Roll:
     def _put_back(self, replica: Replica) -> None:
         replica.up = True
         self._unite()
-        self._news.append(notice(f"{self._named(replica)} answers again", SAME))
+        self._news.append(notice(f"{self._named(replica)} answers again", SHARES))
         self._tell_difference(replica)
 
     def _unite(self) -> LoadedModel:
