@@ -176,9 +176,9 @@ def _tell_end(book: RunBook, *, finished: bool, judge_failed: bool, as_json: boo
     if finished and any(counts["sandbox"] for counts in waiting.values()):
         output.note(f"run the code in a sandbox: llmtui run --resume {_resume_word(book)} --allow-code")
     if finished and any(counts["judge"] for counts in waiting.values()):
-        output.note(f"have a model grade: llmtui run --resume {_resume_word(book)} --judge MODEL")
+        output.note(f"have a model grade them: llmtui run --resume {_resume_word(book)} --judge MODEL")
     if finished and not book.elsewhere and any(counts["person"] for counts in waiting.values()):
-        output.note("grade with your own hand: llmtui, then Alt+G")
+        output.note("grade them yourself: llmtui, then Alt+G")
     return code
 
 
