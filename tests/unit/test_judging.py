@@ -1,6 +1,5 @@
 """A judge over a run, scripted: good, garbage, dying, disagreeing, gone; and the grades' records."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from llmtui.domain.events import Failed
 from llmtui.domain.run import PERSON, ScoreRecord
 from llmtui.domain.settings import Runtime
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
-from llmtui.errors import ModelError
-from llmtui.services.judge.judging import Judging
+from llmtui.errors import ConfigError, ModelError
 from llmtui.services.runner import Runner
 from llmtui.services.runs.book import RunBook
 from llmtui.services.runs.events import JudgeDone, JudgeFailed, JudgeReady, Remark, SampleScored
@@ -196,11 +194,9 @@ async def test_a_sample_that_was_changed_since_is_graded_as_it_was_asked(tmp_pat
     opened = Opened(tmp_path, [YES], [grade(2)], samples=SAMPLES)
     book = await opened.run(await opened.begin("demo"))
     opened.path.unlink()
-    # Without its set a run cannot ask on, but what it answered can be graded.
     again = opened.reopen(book)
-    judging = Judging(
-        opened.services, again, opened.services.host, "demo", parallel=1, first_wait_s=0.001, tell=opened.events.append
-    )
-    await judging.run(asyncio.Event())
+    with pytest.raises(ConfigError):
+        await opened.run(again, scoring=Scoring(judge="demo"))
+    await opened.services.host.close()
+    await again.close(finished=False)
     assert grades(again) == [("2", "demo", True), ("2", "demo", True)]
-    await again.close(finished=True)

@@ -94,6 +94,15 @@ class Runner:
             self._scorers.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:
+        try:
+            await self._ask_models()
+            await score_late(self._book, self._scoring, self.stop, self._tell)
+        except ConfigError:  # of a set that is changed or gone: what is answered can be graded nevertheless
+            await self._judge()
+            raise
+        await self._judge()
+
+    async def _ask_models(self) -> None:
         bandwidth = await asyncio.to_thread(_memory_bandwidth, self._services)
         self._host.runtime = msgspec.structs.replace(self._book.plan.runtime, slots=self._parallel)
         for name in self._book.plan.models:
@@ -106,12 +115,12 @@ class Runner:
                     self._tell(ModelSkipped(name, self._book.plan.turns))
                     continue
             await self._run_model(name, bandwidth)
-        await score_late(self._book, self._scoring, self.stop, self._tell)
-        if self._scoring.judge is not None and not self.stop.is_set():
-            await self._judge(self._scoring.judge)
 
-    async def _judge(self, name: str) -> None:
+    async def _judge(self) -> None:
         """Have a model grade what waits for one, now that the others are unloaded."""
+        name = self._scoring.judge
+        if name is None or self.stop.is_set():
+            return
         from llmtui.services.judge.judging import Judging  # noqa: PLC0415 - few runs have a judge
 
         judging = Judging(
