@@ -10,7 +10,7 @@ from llmtui.services.sandbox.process import Jail
 from llmtui.services.scoring.result import Score
 from llmtui.services.scoring.unit_tests import unit_tests
 
-LIMITS = Limits(wall_s=3, memory_mb=128, processes=6, output_kb=64)
+LIMITS = Limits(wall_s=20, memory_mb=128, processes=6, output_kb=64)
 SHORT = Limits(wall_s=0.4, memory_mb=128, processes=6, output_kb=64)
 SAMPLE = Sample(id="a")
 

@@ -104,7 +104,7 @@ def test_forks_without_end_are_stopped(sandbox: Bubblewrap) -> None:
 
 
 def test_threads_are_counted_among_the_processes(sandbox: Bubblewrap) -> None:
-    start = "threading.Thread(target=time.sleep, args=(9,)).start()"
+    start = "threading.Thread(target=time.sleep, args=(99,)).start()"
     code = f"import threading, time\ndef f(x):\n    for _ in range(99): {start}"
     assert "can't start new thread" in scored(sandbox, code).explanation
 
@@ -116,8 +116,8 @@ def f(x):
     for _ in range(4):
         if not os.fork():
             held = b"x" * (90 << 20)
-            time.sleep(9)
-    time.sleep(9)
+            time.sleep(99)
+    time.sleep(99)
 """
     assert "MiB of memory in all its processes" in scored(sandbox, code).explanation
 

@@ -62,7 +62,7 @@ def test_an_interpreter_that_only_root_can_read_does_as_well(sandbox: Bubblewrap
     as_is = Bubblewrap(find_bwrap() or "", found[place], user=None, disable_userns=True)
     code = "import ssl, sqlite3, ctypes, decimal, os\ndef f(x): return os.path.exists('/etc/passwd')"
     assert scored(as_is, code, expect=False).passed
-    forks = "import os, time\ndef f(x):\n    for _ in range(30):\n        if not os.fork(): break\n    time.sleep(9)"
+    forks = "import os, time\ndef f(x):\n    for _ in range(30):\n        if not os.fork(): break\n    time.sleep(99)"
     told = scored(as_is, forks, limits=LIMITS).explanation
     assert "started more than 6 processes" in told or "Resource temporarily unavailable" in told
 

@@ -7,6 +7,7 @@ with a token; the one that counts arrives only when the code under test has been
 
 import builtins
 import json
+import math
 import os
 import resource
 import sys
@@ -25,6 +26,34 @@ INTERPRETER_BYTES = 48 << 20
 CODE_NAME = "<answer>"
 _HEAP_TYPE = 1 << 9
 """Flag of types that are made by a program (Py_TPFLAGS_HEAPTYPE)."""
+
+
+_KNOWN_MODULES = frozenset(
+    {
+        *("array", "collections", "datetime", "decimal", "enum", "fractions", "functools", "ipaddress", "numbers"),
+        *("pathlib", "re", "types", "uuid"),
+    }
+)
+"""Whose types compare as one expects; `unittest.mock.ANY` equals anything."""
+_TELLING = frozenset(
+    {
+        *("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__bool__", "__contains__", "__getattribute__"),
+        *(
+            "__float__",
+            "__int__",
+            "__index__",
+            "__complex__",
+            "__abs__",
+            "__round__",
+            "__neg__",
+            "__pos__",
+            "__class__",
+        ),
+        *("__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__", "__truediv__", "__rtruediv__"),
+        *("__floordiv__", "__rfloordiv__", "__mod__", "__rmod__"),
+    }
+)
+"""Methods by which an object can make a comparison with it come out as it likes."""
 
 
 class UnfitError(Exception):
@@ -62,7 +91,7 @@ def plain(value: Any, depth: int = 0, budget: list[int] | None = None) -> Any:
 
 
 def honest(value: Any) -> Any:
-    """A value as it is, unless a class of the code under test defines what it is equal to.
+    """A value as it is, unless a class of the code under test defines how it compares or calculates.
 
     Raises:
         UnfitError: one does, of the value or of what a container holds.
@@ -76,7 +105,7 @@ def honest(value: Any) -> Any:
         seen.add(id(one))
         kind = type(one)
         if not _compares_honestly(kind):
-            raise UnfitError(f"a value of type {kind.__name__[:60]}, which says itself what it is equal to")
+            raise UnfitError(f"a value of type {kind.__name__[:60]}, which says itself how it compares")
         for base in (list, tuple, set, frozenset, dict):
             if issubclass(kind, base):
                 left += base.__iter__(one)
@@ -86,11 +115,12 @@ def honest(value: Any) -> Any:
 
 
 def _compares_honestly(kind: type) -> bool:
-    """Whether the comparison of a type is that of the interpreter or of the standard library."""
+    """Whether a type compares and calculates as the interpreter's own and the known ones of its library do."""
     for parent in type.mro(kind):
-        if "__eq__" in parent.__dict__ or "__ne__" in parent.__dict__:
-            home = sys.modules.get(parent.__module__) if parent.__module__ in sys.stdlib_module_names else None
-            return not parent.__flags__ & _HEAP_TYPE or getattr(home, parent.__name__, None) is parent
+        home = sys.modules.get(parent.__module__) if parent.__module__ in _KNOWN_MODULES else None
+        is_known = not parent.__flags__ & _HEAP_TYPE or getattr(home, parent.__name__, None) is parent
+        if not is_known and not _TELLING.isdisjoint(parent.__dict__):
+            return False
     return True
 
 
@@ -224,13 +254,24 @@ def run_program(line: Line, token: str, names: dict[str, Any], second: dict[str,
     line.write(token, {"passed": True})
 
 
-def seen_by_tests(module: types.ModuleType, entry_point: str, own: dict[str, Any]) -> dict[str, Any]:
-    """What the code defines, but for what would stand in for a builtin; and the builtins as they were before it."""
+def as_now() -> list[tuple[types.ModuleType, dict[str, Any]]]:
+    """What tests compare with, as it is before the code under test can change it."""
+    return [(module, dict(module.__dict__)) for module in (builtins, math)]
+
+
+def seen_by_tests(
+    module: types.ModuleType, entry_point: str, before: list[tuple[types.ModuleType, dict[str, Any]]]
+) -> dict[str, Any]:
+    """What the code defines, but for what would stand in for a builtin; and what was there before, as it was."""
     sys.settrace(None)
     sys.setprofile(None)
-    builtins.__dict__.update(own)
-    found = {name: value for name, value in module.__dict__.items() if name not in own or name == entry_point}
-    return {**found, "__name__": "tests", "__builtins__": builtins}
+    for known, content in before:
+        known.__dict__.update(content)
+        sys.modules[known.__name__] = known
+    found = {name: value for name, value in module.__dict__.items() if name not in builtins.__dict__}
+    if "math" in found:
+        found["math"] = math
+    return {**found, entry_point: module.__dict__[entry_point], "__name__": "tests", "__builtins__": builtins}
 
 
 def main(target: int) -> None:
@@ -239,7 +280,7 @@ def main(target: int) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     line = Line(source, target)
-    own = dict(builtins.__dict__)
+    before = as_now()
     first = line.read()
     limit(first["limits"])
     line.write(first["token"], {"started": True})
@@ -249,7 +290,7 @@ def main(target: int) -> None:
     function = module.__dict__.get(first["entry_point"])
     second = line.read()
     if "program" in second:
-        names = seen_by_tests(module, first["entry_point"], own)
+        names = seen_by_tests(module, first["entry_point"], before)
         run_program(line, second["token"], names, {**second, "entry_point": first["entry_point"]})
     else:
         run_cases(line, second["token"], function, second["cases"])
