@@ -206,7 +206,7 @@ def _joined(hosts: Sequence[str], answers: "Sequence[ServedDetails | BaseExcepti
     known = [answer for answer in answers if isinstance(answer, ServedDetails)]
     if not known:
         raise next(answer for answer in answers if isinstance(answer, LlmtuiError))
-    lines = tuple(f"{host}: {_in_a_line(answer)}" for host, answer in zip(hosts, answers, strict=True))
+    lines = tuple(_in_a_line(host, answer) for host, answer in zip(hosts, answers, strict=True))
     sizes = [one.context_size for one in known if one.context_size]
     slots = [one.slots for one in known if one.slots]
     return msgspec.structs.replace(
@@ -217,7 +217,7 @@ def _joined(hosts: Sequence[str], answers: "Sequence[ServedDetails | BaseExcepti
     )
 
 
-def _in_a_line(answer: ServedDetails | BaseException) -> str:
+def _in_a_line(host: str, answer: ServedDetails | BaseException) -> str:
     if isinstance(answer, LlmtuiError):
         return visible_line(": ".join(part for part in (answer.title, answer.cause) if part))
     if not isinstance(answer, ServedDetails):
@@ -228,7 +228,7 @@ def _in_a_line(answer: ServedDetails | BaseException) -> str:
         f"context {answer.context_size:,}" if answer.context_size else None,
         f"{answer.slots} at once" if answer.slots else None,
     )
-    return ", ".join(part for part in parts if part)
+    return f"{host}: {', '.join(part for part in parts if part)}"
 
 
 async def _openai_details(info: ModelInfo, server: Server, called: str) -> ServedDetails:
