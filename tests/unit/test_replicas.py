@@ -17,6 +17,7 @@ from llmtui.engines.openai.client import OpenAIEngine
 from llmtui.engines.replicas.choice import Replica
 from llmtui.engines.replicas.engine import ReplicatedEngine
 from llmtui.errors import EngineError, LlmtuiError, ModelError
+from llmtui.services.runs.stage import identity_of
 from llmtui.services.servers import list_all_served, served_details, served_model
 from llmtui.services.wiring import open_engine
 
@@ -251,6 +252,15 @@ async def test_without_a_name_the_first_ones_model_is_meant(two: tuple[WireServe
         events = await turn(engine)
     assert answer(events) == "from a"
     assert "serves another model: 'n' instead of 'm'" in told(events)[0]
+
+
+async def test_a_run_is_taken_up_whoever_answers_then(two: tuple[WireServer, WireServer]) -> None:
+    identities = []
+    for urls in ((two[0].url, two[1].url), (DOWN, two[1].url), (two[0].url, DOWN)):
+        engine = share(*urls)
+        async with opened(engine) as loaded:
+            identities.append(identity_of("lab/m", loaded))
+    assert identities[0] == identities[1] == identities[2]
 
 
 async def test_differences_are_told_and_the_smaller_context_counts(two: tuple[WireServer, WireServer]) -> None:
