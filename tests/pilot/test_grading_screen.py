@@ -12,14 +12,14 @@ from llmtui.services.runs import book as books
 async def desk(screen, key="alt+g"):
     """Open grading and wait until the answers were looked for."""
     await screen.pilot.press(key)
-    await screen.until(lambda: isinstance(screen.app.screen, GradingScreen) and not screen.app.screen._busy)
+    await screen.until(lambda: isinstance(screen.app.screen, GradingScreen) and screen.app.screen._idle.is_set())
     return screen.app.screen
 
 
 async def press(screen, *keys):
     for key in keys:
         await screen.pilot.press(key)
-        await screen.until(lambda: not isinstance(screen.app.screen, GradingScreen) or not screen.app.screen._busy)
+        await screen.until(lambda: not isinstance(screen.app.screen, GradingScreen) or screen.app.screen._idle.is_set())
 
 
 def bar(screen, name):

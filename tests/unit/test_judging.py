@@ -200,3 +200,9 @@ async def test_a_sample_that_was_changed_since_is_graded_as_it_was_asked(tmp_pat
     await opened.services.host.close()
     await again.close(finished=False)
     assert grades(again) == [("2", "demo", True), ("2", "demo", True)]
+
+
+async def test_a_grade_that_a_template_has_put_among_the_thoughts_is_read(tmp_path: Path) -> None:
+    thought = ScriptedTurn(thoughts=('{"reason": "好", ', '"grade": 2}'))
+    opened = Opened(tmp_path, [YES], [thought], samples=SAMPLES)
+    assert [answer for answer, *_ in grades(await judged(opened))] == ["2", "2"]

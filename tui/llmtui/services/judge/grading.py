@@ -124,8 +124,14 @@ class Examiner:
     async def _once(
         self, engine: Engine, messages: tuple[ChatMessage, ...], scale: tuple[int, ...] | None, slot: int
     ) -> str | Failed:
+        loaded = engine.loaded
+        held_here = scale is not None and loaded is not None and loaded.served_by is None
         sampling = Sampling(
-            temperature=0.0, seed=1, max_tokens=MAX_TOKENS, json_schema=schema_of(scale) if scale else None
+            temperature=0.0,
+            seed=1,
+            max_tokens=MAX_TOKENS,
+            json_schema=schema_of(scale) if scale else None,
+            reasoning="off" if held_here else None,
         )
         request = GenerateRequest(id=uuid.uuid4().hex, messages=messages, sampling=sampling, slot=slot)
         fold = TurnFold(time.perf_counter_ns())
@@ -140,7 +146,9 @@ class Examiner:
                     fold.add(event)
         except TimeoutError:
             return Failed("engine", "The judge took too long", "the time limit is over", "Set another with --timeout")
-        return fold.failure or well_formed(fold.text)
+        # A template may open the thoughts by itself: what the schema holds stands there then.
+        text = fold.text if scale is None or fold.text.strip() else fold.reasoning
+        return fold.failure or well_formed(text)
 
 
 def score_of(verdict: Verdict, scorer: Graded, *, key: str, index: int, by: str, at: str) -> ScoreRecord:
