@@ -13,6 +13,7 @@ from llmtui.engines.scripted import ScriptedTurn
 from llmtui.services.runs.events import SampleScored
 from llmtui.services.runs.judging import Scoring
 from llmtui.services.runs.late import waiting_scorers
+from llmtui.services.sandbox.process import SandboxError
 from llmtui.services.scoring.result import Score, verdict
 from llmtui.store.run_answers import RunAnswers
 
@@ -62,6 +63,20 @@ async def test_code_that_may_run_is_scored_with_the_answer(tmp_path: Path) -> No
     first = samples(book)[0]
     assert (first.waiting, first.scores) == ((), 2)
     assert book.summary()[0].passed == 1
+
+
+async def test_code_that_could_not_be_run_waits_for_another_try(tmp_path: Path) -> None:
+    def fails(scorer: UnitTests, answer: str, sample: Sample) -> Score:
+        raise SandboxError("no sandbox", remedy="mend it")
+
+    opened = Opened(tmp_path, [ANSWER], samples=CODE)
+    book = await opened.run(await opened.begin(), scoring=Scoring(run_code=fails))
+    assert (samples(book)[0].waiting, samples(book)[0].scores) == (("unit_tests",), 1)
+    assert book.waiting() == {"set": {"sandbox": 1, "person": 1}}
+    again = await opened.run(opened.reopen(book), scoring=Scoring(run_code=fails))
+    assert again.waiting() == book.waiting()
+    third = await opened.run(opened.reopen(book), scoring=Scoring(run_code=code_passes))
+    assert (third.summary()[0].passed, third.waiting()) == (1, {"set": {"person": 1}})
 
 
 async def test_an_answer_whose_sample_was_changed_is_not_scored_by_the_new_one(tmp_path: Path) -> None:

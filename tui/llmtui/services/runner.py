@@ -28,7 +28,7 @@ from llmtui.services.runs.events import (
     SampleBegun,
     SampleEnded,
 )
-from llmtui.services.runs.judging import Scoring, grading_parts, scores_of, waiting_names
+from llmtui.services.runs.judging import Scoring, grading_parts, scores_of, waiting_names, with_scores
 from llmtui.services.runs.late import score_late
 from llmtui.services.runs.plan import Job, jobs_of, key_of
 from llmtui.services.runs.stage import GivenUpError, Stage, identity_of
@@ -232,7 +232,7 @@ class Runner:
         )
         loop = asyncio.get_running_loop()
         scores = await loop.run_in_executor(self._scorers, scores_of, record, job.sample, self._scoring)
-        record = msgspec.structs.replace(record, scores=len(scores))
+        record = with_scores(record, scores)
         result = await self._book.note_sample(record, scores)
         self._tell(SampleEnded(record, scores, result))
         self._tell_problem()

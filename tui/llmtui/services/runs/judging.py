@@ -1,13 +1,15 @@
 """Scores of an answer, as records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import SampleRecord, ScoreRecord
 from llmtui.domain.scorers import AnyScorer, Human, ModelGraded, UnitTests
 from llmtui.domain.text import well_formed
-from llmtui.services.scoring.registry import score, waits_for
+from llmtui.services.scoring.registry import score, waits_by_name, waits_for
 from llmtui.services.scoring.result import Score
 
 _LONGEST = 4000
@@ -60,6 +62,12 @@ def scores_of(record: SampleRecord, sample: Sample, scoring: Scoring | None = No
         for index, scorer in enumerate(sample.scorers)
         if not scoring.waits(scorer) and _name(scorer) not in record.waiting
     )
+
+
+def with_scores(record: SampleRecord, scores: Sequence[ScoreRecord]) -> SampleRecord:
+    """A record as it is kept with its scores. Code that could not be run, since the sandbox failed, waits."""
+    left = tuple(one.scorer for one in scores if one.error is not None and waits_by_name(one.scorer) == "sandbox")
+    return msgspec.structs.replace(record, waiting=(*record.waiting, *left), scores=len(scores) - len(left))
 
 
 def scored(record: SampleRecord, index: int, scorer: AnyScorer, sample: Sample, scoring: Scoring) -> ScoreRecord:
