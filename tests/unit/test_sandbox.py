@@ -96,6 +96,36 @@ def test_what_a_program_does_to_itself_fails_its_test(
     assert "\x1b" not in found.explanation
 
 
+def test_a_flood_on_every_descriptor_is_stopped(sandbox: Bubblewrap) -> None:
+    code = """
+import os
+def f(x):
+    while True:
+        for number in range(3, 256):
+            try:
+                os.write(number, b"x" * 65536)
+            except OSError:
+                pass
+"""
+    assert "sent more than a test may return" in scored(sandbox, code).explanation
+
+
+def test_no_descriptor_of_ours_is_inherited(sandbox: Bubblewrap) -> None:
+    code = """
+import os
+def f(x):
+    found = []
+    for number in range(256):
+        try:
+            os.fstat(number)
+            found.append(number)
+        except OSError:
+            pass
+    return len(found)
+"""
+    assert scored(sandbox, code, expect=5).passed  # the three of every program, and the two of the dialogue
+
+
 def test_forks_without_end_are_stopped(sandbox: Bubblewrap) -> None:
     code = "import os\ndef f(x):\n    while True:\n        try: os.fork()\n        except OSError: pass"
     found = scored(sandbox, code, limits=SHORT)

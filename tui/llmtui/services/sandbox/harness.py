@@ -279,6 +279,7 @@ def main(target: int) -> None:
     source = os.dup(0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+    os.close(nothing)
     line = Line(source, target)
     before = as_now()
     first = line.read()
