@@ -57,7 +57,7 @@ def changes(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Adapter
 
 
 async def open_list(screen: Screen) -> None:
-    await screen.pilot.press("f4")
+    await screen.pilot.press("alt+l")
     await screen.until(lambda: isinstance(screen.app.screen, AdaptersScreen))
     await screen.see("Enter attaches")
 
@@ -116,5 +116,5 @@ async def test_an_engine_that_takes_none_says_so(stage: Stage) -> None:
 
 async def test_without_adapters_it_says_where_to_put_them(stage: Stage) -> None:
     async with stage.run() as screen:
-        await screen.pilot.press("f4")
+        await screen.pilot.press("alt+l")
         await screen.see("No LoRA adapter")

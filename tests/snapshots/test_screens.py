@@ -12,12 +12,14 @@ from pilot.conftest import Stage
 from textual.pilot import Pilot
 
 from llmtui.app.app import LlmtuiApp
+from llmtui.app.screens.side_by_side import SideBySideScreen
 from llmtui.domain.fit import Room
-from llmtui.domain.messages import Message
+from llmtui.domain.messages import ChatMessage, Message
 from llmtui.domain.metrics import HostReading, ProcessMemory, TurnMetrics
 from llmtui.domain.models import LoadedModel, MemoryParts, ModelInfo
 from llmtui.domain.transcript import ChatRecord, Manifest, MessageRecord, TurnRecord
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
+from llmtui.services.answers import ShownAnswer, ShownScore
 from llmtui.services.model_files import ModelDetails, TensorShare
 from llmtui.services.session import ChatSession
 from llmtui.services.summary import summary_line
@@ -281,3 +283,37 @@ def test_trouble(snap_compare, sight: Sight, monkeypatch: pytest.MonkeyPatch):
 
 def test_too_small(snap_compare, sight: Sight):
     assert snap_compare(sight.app(), terminal_size=(20, 5), run_before=after(words="20×5"))
+
+
+def beside(label: str, content: str, tps: float, **settings: object) -> ShownAnswer:
+    passed = "举头望明月" in content
+    return ShownAnswer(
+        label=label,
+        prompt=(ChatMessage("user", "背诵李白的《静夜思》，只写正文。"),),
+        content=content,
+        metrics=TurnMetrics(decode_tps=tps, ttft_s=0.21, completion_tokens=28, context_used=58, context_size=4096),
+        manifest=Manifest(model=label, engine="llama.cpp", engine_build="1", llmtui="0.1.0", **settings),
+        scores=(ShownScore(scorer="verbatim", value=float(passed), passed=passed),),
+    )
+
+
+BESIDE = (
+    beside("qwen2-7b-instruct", "床前明月光，疑是地上霜。\n举头望明月，低头思故乡。", 41.2, quantisation="Q4_K_M"),
+    beside("通义千问-0.5b", "床前看月光，疑是地上霜。\n\n- **唐代**", 88.0, quantisation="Q4_0"),
+    beside("llama-3.1-8b", "Here it is:\n\n> 床前明月光", 12.0, quantisation="Q8_0", seed=2),
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "keys"), [((80, 24), ""), ((140, 40), ""), ((140, 40), "d")], ids=["80x24", "140x40", "diff"]
+)
+def test_side_by_side(sight: Sight, snap_compare, size: tuple[int, int], keys: str):
+    async def show(pilot: Pilot) -> None:
+        await after(words="未经烹煮")(pilot)
+        pilot.app.push_screen(SideBySideScreen("li-bai / jingyesi", BESIDE))
+        await pilot.pause()
+        await pilot.press(*keys)
+        await pilot.app.workers.wait_for_complete()
+        await pilot.pause()
+
+    assert snap_compare(sight.app(), terminal_size=size, run_before=show)

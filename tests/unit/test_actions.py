@@ -12,6 +12,7 @@ from llmtui.app.screens.notebook import NotebookScreen
 from llmtui.app.screens.profile_editor import ProfileEditor
 from llmtui.app.screens.profile_picker import ProfilePicker
 from llmtui.app.screens.prompt import PromptScreen
+from llmtui.app.screens.side_by_side import SideBySideScreen
 from llmtui.app.screens.system_message import SystemScreen
 from llmtui.errors import ConfigError
 
@@ -58,6 +59,7 @@ def test_every_action_has_the_method_that_runs_it(action):
         "grading": GradingScreen,
         "notebook": NotebookScreen,
         "system": SystemScreen,
+        "side": SideBySideScreen,
     }[action.scope]
     name = action.id if action.scope == "messages" else f"action_{action.call.partition('(')[0]}"
     assert callable(getattr(owner, name, None))

@@ -14,6 +14,7 @@ Group = Literal[
     "Prompt inspector",
     "Grading",
     "Notebook",
+    "Side by side",
     "Program",
 ]
 Scope = Literal[
@@ -26,6 +27,7 @@ Scope = Literal[
     "grading",
     "notebook",
     "system",
+    "side",
     "app",
 ]
 SCREENS: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope not in {"messages", "app"})
@@ -45,8 +47,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         group: heading on the help screen.
         scope: where its method lives: the chat screen; the mark over its messages, whose keys are single letters
             because nothing is typed there; the list of models; that of profiles; the editor of one; the prompt
-            inspector; grading; the notebook; the editor of the system message; or the program, where it works on every
-            screen.
+            inspector; grading; the notebook; the editor of the system message; answers side by side; or the program,
+            where it works on every screen.
         footer: rank in the footer, the lowest first; None keeps it out.
         priority: runs before the focused widget sees the key.
         pin: number of the pinned model that it loads; None for all other actions.

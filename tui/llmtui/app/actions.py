@@ -67,7 +67,7 @@ def _keys(action: Action, written: str) -> list[str]:
     keys = list(dict.fromkeys(key.strip().lower() for key in written.split(",") if key.strip()))
     problem = None if keys else f"The keymap gives no key for {action.id}"
     for key in keys:
-        reason = _why_unusable(key, typing=action.scope not in {"messages", "prompt", "grading"})
+        reason = _why_unusable(key, typing=action.scope not in {"messages", "prompt", "grading", "side"})
         if reason is not None:
             problem = f"The key {key} cannot stand for {action.id}: {reason}"
     if problem is not None:

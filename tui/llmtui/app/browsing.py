@@ -43,6 +43,11 @@ class Browser:
         return self._marked is not None
 
     @property
+    def marked(self) -> str | None:
+        """Id of the marked message."""
+        return self._marked
+
+    @property
     def edited(self) -> Message | None:
         """The message whose text is being changed in the input line."""
         thread = self._thread

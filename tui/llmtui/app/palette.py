@@ -25,6 +25,7 @@ class ActionProvider(Provider):
         from llmtui.app.screens.model_picker import ModelPicker  # noqa: PLC0415 - as above
         from llmtui.app.screens.notebook import NotebookScreen  # noqa: PLC0415 - as above
         from llmtui.app.screens.prompt import PromptScreen  # noqa: PLC0415 - as above
+        from llmtui.app.screens.side_by_side import SideBySideScreen  # noqa: PLC0415 - as above
 
         app = cast("LlmtuiApp", self.app)
         scope: Scope | None = "chat" if self.screen is app.chat else None
@@ -36,6 +37,8 @@ class ActionProvider(Provider):
             scope = "grading"
         elif isinstance(self.screen, NotebookScreen):
             scope = "notebook"
+        elif isinstance(self.screen, SideBySideScreen):
+            scope = "side"
         for action in app.actions:
             if action.id == "command_palette" or action.scope not in {scope, "app"}:
                 continue

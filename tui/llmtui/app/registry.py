@@ -7,6 +7,7 @@ from llmtui.app.action import GROUPS, Action, Group, Scope
 from llmtui.app.registry_grading import GRADING_ACTIONS
 from llmtui.app.registry_notebook import NOTEBOOK_ACTIONS
 from llmtui.app.registry_prompt import PROMPT_ACTIONS
+from llmtui.app.registry_side import SIDE_ACTIONS
 from llmtui.app.registry_system import SYSTEM_ACTIONS
 
 __all__ = ["ACTIONS", "GROUPS", "Action", "Group", "Scope"]
@@ -179,7 +180,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(id="pull_model", key="f9", label="pull", help="Pull a model from a hub.", group="Model"),
     Action(
         id="adapters",
-        key="f4",
+        key="alt+l",
         label="adapters",
         help="Attach LoRA adapters to the model, or change their scale.",
         group="Model",
@@ -363,6 +364,7 @@ ACTIONS: tuple[Action, ...] = (
     *PROMPT_ACTIONS,
     *GRADING_ACTIONS,
     *NOTEBOOK_ACTIONS,
+    *SIDE_ACTIONS,
     Action(
         id="command_palette",
         key="ctrl+p",

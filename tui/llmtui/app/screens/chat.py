@@ -18,6 +18,7 @@ from llmtui.app.browsing import Browser
 from llmtui.app.controller import ChatController
 from llmtui.app.entries import EXAMPLES, failure_entry
 from llmtui.app.notebook import NotebookDesk
+from llmtui.app.screens.comparing import ComparingScreen
 from llmtui.app.screens.grading_start import GradingStart
 from llmtui.app.screens.notebook_behind import NotebookBehind
 from llmtui.app.screens.operations_behind import OperationsBehind
@@ -48,7 +49,7 @@ SAY_S = 4.0
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, SwitchingScreen, SystemEditing):
+class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, ComparingScreen, SwitchingScreen, SystemEditing):
     """The one screen that is always there.
 
     Args:
