@@ -9,9 +9,12 @@ from llmtui.app.screens.chat import ChatScreen
 from llmtui.app.screens.grading import GradingScreen
 from llmtui.app.screens.model_picker import ModelPicker
 from llmtui.app.screens.notebook import NotebookScreen
+from llmtui.app.screens.past_runs import PastRuns
 from llmtui.app.screens.profile_editor import ProfileEditor
 from llmtui.app.screens.profile_picker import ProfilePicker
 from llmtui.app.screens.prompt import PromptScreen
+from llmtui.app.screens.run_answer import AnswerScreen
+from llmtui.app.screens.run_grid import RunGridScreen
 from llmtui.app.screens.side_by_side import SideBySideScreen
 from llmtui.app.screens.system_message import SystemScreen
 from llmtui.errors import ConfigError
@@ -60,6 +63,9 @@ def test_every_action_has_the_method_that_runs_it(action):
         "notebook": NotebookScreen,
         "system": SystemScreen,
         "side": SideBySideScreen,
+        "past_runs": PastRuns,
+        "grid": RunGridScreen,
+        "answer": AnswerScreen,
     }[action.scope]
     name = action.id if action.scope == "messages" else f"action_{action.call.partition('(')[0]}"
     assert callable(getattr(owner, name, None))

@@ -15,6 +15,7 @@ Group = Literal[
     "Grading",
     "Notebook",
     "Side by side",
+    "Runs",
     "Program",
 ]
 Scope = Literal[
@@ -28,6 +29,10 @@ Scope = Literal[
     "notebook",
     "system",
     "side",
+    "run_setup",
+    "past_runs",
+    "grid",
+    "answer",
     "app",
 ]
 SCREENS: tuple[Scope, ...] = tuple(scope for scope in get_args(Scope) if scope not in {"messages", "app"})
@@ -47,8 +52,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         group: heading on the help screen.
         scope: where its method lives: the chat screen; the mark over its messages, whose keys are single letters
             because nothing is typed there; the list of models; that of profiles; the editor of one; the prompt
-            inspector; grading; the notebook; the editor of the system message; answers side by side; or the program,
-            where it works on every screen.
+            inspector; grading; the notebook; the editor of the system message; answers side by side; the beginning of
+            a run; the list of past runs; a run's grid; an answer; or the program, where it works on every screen.
         footer: rank in the footer, the lowest first; None keeps it out.
         priority: runs before the focused widget sees the key.
         pin: number of the pinned model that it loads; None for all other actions.

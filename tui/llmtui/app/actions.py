@@ -19,6 +19,7 @@ NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter"})
 _TYPING_KEYS = NEWLINE_KEYS | {"enter", "space", "tab", "backspace", "delete", "up", "down", "left", "right"}
 _SENT_AS_ANOTHER = {"ctrl+m": "enter", "ctrl+i": "tab", "ctrl+h": "backspace", "ctrl+[": "escape"}
 _MODIFIERS = frozenset({"ctrl", "alt", "shift", "super", "hyper", "meta"})
+_WITHOUT_TYPING = frozenset({"messages", "prompt", "grading", "side", "grid", "answer"})
 _FIXED_KEYS = {"ctrl+c": "tells how to leave"}
 
 
@@ -67,7 +68,7 @@ def _keys(action: Action, written: str) -> list[str]:
     keys = list(dict.fromkeys(key.strip().lower() for key in written.split(",") if key.strip()))
     problem = None if keys else f"The keymap gives no key for {action.id}"
     for key in keys:
-        reason = _why_unusable(key, typing=action.scope not in {"messages", "prompt", "grading", "side"})
+        reason = _why_unusable(key, typing=action.scope not in _WITHOUT_TYPING)
         if reason is not None:
             problem = f"The key {key} cannot stand for {action.id}: {reason}"
     if problem is not None:

@@ -17,28 +17,25 @@ if TYPE_CHECKING:
     from llmtui.services.bookmarks import Pin
 
 
+_SCOPES: "dict[str, Scope]" = {
+    "ModelPicker": "models",
+    "PromptScreen": "prompt",
+    "GradingScreen": "grading",
+    "NotebookScreen": "notebook",
+    "SideBySideScreen": "side",
+    "RunSetup": "run_setup",
+    "RunGridScreen": "grid",
+    "AnswerScreen": "answer",
+}
+"""By the names of the screens: none of them is needed for the first paint."""
+
+
 class ActionProvider(Provider):
     """Offers the actions that can run on the present screen, and every theme."""
 
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
-        from llmtui.app.screens.grading import GradingScreen  # noqa: PLC0415 - not needed for the first paint
-        from llmtui.app.screens.model_picker import ModelPicker  # noqa: PLC0415 - as above
-        from llmtui.app.screens.notebook import NotebookScreen  # noqa: PLC0415 - as above
-        from llmtui.app.screens.prompt import PromptScreen  # noqa: PLC0415 - as above
-        from llmtui.app.screens.side_by_side import SideBySideScreen  # noqa: PLC0415 - as above
-
         app = cast("LlmtuiApp", self.app)
-        scope: Scope | None = "chat" if self.screen is app.chat else None
-        if isinstance(self.screen, ModelPicker):
-            scope = "models"
-        elif isinstance(self.screen, PromptScreen):
-            scope = "prompt"
-        elif isinstance(self.screen, GradingScreen):
-            scope = "grading"
-        elif isinstance(self.screen, NotebookScreen):
-            scope = "notebook"
-        elif isinstance(self.screen, SideBySideScreen):
-            scope = "side"
+        scope: Scope | None = "chat" if self.screen is app.chat else _SCOPES.get(type(self.screen).__name__)
         for action in app.actions:
             if action.id == "command_palette" or action.scope not in {scope, "app"}:
                 continue

@@ -7,6 +7,7 @@ from llmtui.app.action import GROUPS, Action, Group, Scope
 from llmtui.app.registry_grading import GRADING_ACTIONS
 from llmtui.app.registry_notebook import NOTEBOOK_ACTIONS
 from llmtui.app.registry_prompt import PROMPT_ACTIONS
+from llmtui.app.registry_runs import RUN_ACTIONS
 from llmtui.app.registry_side import SIDE_ACTIONS
 from llmtui.app.registry_system import SYSTEM_ACTIONS
 
@@ -365,6 +366,7 @@ ACTIONS: tuple[Action, ...] = (
     *GRADING_ACTIONS,
     *NOTEBOOK_ACTIONS,
     *SIDE_ACTIONS,
+    *RUN_ACTIONS,
     Action(
         id="command_palette",
         key="ctrl+p",

@@ -25,6 +25,7 @@ from llmtui.services.runs.events import (
     SampleEnded,
     SampleScored,
 )
+from llmtui.services.runs.figures import Figures
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -80,64 +81,6 @@ class JsonView:
                 output.write_json_line({"event": "judge", **msgspec.to_builtins(event)})
             case Remark():
                 output.note(event.text)
-
-
-class Figures:
-    """Counts of one model: what is done, what failed, and how fast it goes."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self.model = ""
-        self.number = 0
-        self.judges = False
-        self.total = 0
-        self.done = 0
-        self.failed = 0
-        self.errors = 0
-        self._began_s = clock()
-
-    def begin(self, model: str, total: int, *, judges: bool = False) -> None:
-        """Count a model from nothing.
-
-        Args:
-            model: its name.
-            total: answers to come, or to be graded.
-            judges: whether it grades.
-        """
-        self.model, self.total, self.judges = model, total, judges
-        self.done = self.failed = self.errors = 0
-        self._began_s = self._clock()
-
-    def count(self, event: SampleEnded | SampleScored) -> None:
-        """Count a sample, or a grade."""
-        self.done += 1
-        if isinstance(event, SampleScored):
-            self.errors += any(score.error is not None for score in event.scores)
-        else:
-            self.failed += event.result.outcome == "failed"
-            self.errors += event.result.outcome in {"error", "cancelled"}
-
-    def counts(self, event: SampleEnded | SampleScored) -> bool:
-        """Whether an event brings on what is counted now: code that was run late does not."""
-        return self.judges or isinstance(event, SampleEnded)
-
-    @property
-    def pace(self) -> str:
-        """`3.2 samples/s, 1:05 left`; empty before the first sample."""
-        elapsed = self._clock() - self._began_s
-        if not self.done or elapsed <= 0:
-            return ""
-        rate = self.done / elapsed
-        told = f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min"
-        return f"{told}, {_clock_text((self.total - self.done) / rate)} left"
-
-    @property
-    def told(self) -> str:
-        """Failures and pace, separated by dots."""
-        failed = f"{self.failed:,} failed" if self.failed else ""
-        what = "a grade" if self.judges else "an answer"
-        errors = f"{self.errors:,} without {what}" if self.errors else ""
-        return " · ".join(part for part in (failed, errors, self.pace) if part)
 
 
 class LineView:
@@ -270,12 +213,6 @@ def _unfit_lines(event: ModelReady) -> list[str]:
 
 def _error_text(error: Failed) -> str:
     return output.safe_line(": ".join(part for part in (error.title, error.cause) if part))
-
-
-def _clock_text(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 @contextlib.contextmanager

@@ -34,6 +34,7 @@ class Entry:
         text: what is said; it may come from a stranger.
         footer: the last line: what the turn cost.
         marked: keys work on it now.
+        whole: it is never folded, however long.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Entry:
     text: str
     footer: str | None = None
     marked: bool = False
+    whole: bool = False
 
 
 def entry_rows(entry: Entry, width: int, palette: Palette) -> list[Line]:
@@ -66,7 +68,8 @@ def body_rows(entry: Entry, width: int, palette: Palette) -> list[Line]:
     if not entry.text.strip():
         return []
     if entry.kind != "assistant":
-        return _folded(entry.text, width, palette.error if entry.kind == "error" else palette.text, palette)
+        style = palette.error if entry.kind == "error" else palette.text
+        return (_whole if entry.whole else _folded)(entry.text, width, style, palette)
     from llmtui.app.render.markdown import render_markdown  # noqa: PLC0415 - an empty chat does not pay for it
 
     rows = render_markdown(entry.text[:LONGEST_ANSWER], width, palette)
@@ -100,7 +103,7 @@ def estimated_rows(entry: Entry, width: int) -> int:
     """About how many rows an entry will take, without laying it out."""
     cells = (len(entry.text) + len(entry.text.encode("utf-8", "replace"))) // 2
     rows = cells // body_width(width) + entry.text.count("\n") + 1
-    if entry.kind != "assistant" and rows > FOLD_ABOVE:
+    if entry.kind != "assistant" and rows > FOLD_ABOVE and not entry.whole:
         rows = FOLDED_ROWS + 1
     return rows + 2 + (entry.footer is not None)
 
@@ -112,6 +115,12 @@ def _bar_style(entry: Entry, palette: Palette) -> Style:
         "notice": palette.notice,
         "error": palette.error,
     }[entry.kind]
+
+
+def _whole(text: str, width: int, style: Style, palette: Palette) -> list[Line]:
+    rows = wrap_plain(visible(text[:LONGEST_ANSWER]).strip("\n"), width, style)
+    hidden = len(text) - LONGEST_ANSWER
+    return [*rows, _more(hidden, palette)] if hidden > 0 else rows
 
 
 def _folded(text: str, width: int, style: Style, palette: Palette) -> list[Line]:

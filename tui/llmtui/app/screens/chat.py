@@ -22,6 +22,7 @@ from llmtui.app.screens.comparing import ComparingScreen
 from llmtui.app.screens.grading_start import GradingStart
 from llmtui.app.screens.notebook_behind import NotebookBehind
 from llmtui.app.screens.operations_behind import OperationsBehind
+from llmtui.app.screens.running import RunningScreen
 from llmtui.app.screens.switching import SwitchingScreen
 from llmtui.app.screens.system_message import SystemEditing
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
@@ -49,7 +50,9 @@ SAY_S = 4.0
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, ComparingScreen, SwitchingScreen, SystemEditing):
+class ChatScreen(
+    NotebookBehind, OperationsBehind, GradingStart, ComparingScreen, RunningScreen, SwitchingScreen, SystemEditing
+):
     """The one screen that is always there.
 
     Args:

@@ -1,0 +1,87 @@
+"""What stands in the cells of a run's grid. Pure."""
+
+from rich.cells import cell_len, set_cell_size
+
+from llmtui.app import format as fmt
+from llmtui.services.runs.grid import Cell, CellState, Column, Totals
+
+GLYPHS: dict[CellState, tuple[str, str]] = {
+    "open": ("·", "$text-muted"),
+    "asking": ("▸", "bold $primary"),
+    "queued": ("↻", "bold $primary"),
+    "passed": ("✓", "$success"),
+    "failed": ("✗", "$error"),
+    "waiting": ("…", "$warning"),
+    "unscored": ("=", "$text-muted"),
+    "error": ("!", "bold $error"),
+    "cancelled": ("□", "$text-muted"),
+    "skipped": ("»", "$text-muted"),
+}
+"""Sign and style of what became of a sample."""
+WORDS: dict[CellState, str] = {
+    "open": "not asked yet",
+    "asking": "being asked",
+    "queued": "to be asked again",
+    "passed": "passed",
+    "failed": "failed",
+    "waiting": "waits to be scored",
+    "unscored": "answered; the sample has no scorer",
+    "error": "no answer",
+    "cancelled": "stopped",
+    "skipped": "skipped until the run is taken up again",
+}
+CELL = 13
+"""Columns of the terminal that a cell takes at least: sign, score, tokens a second."""
+_FIGURE = 5
+Part = tuple[str, str]
+"""Text and its style."""
+
+
+def fitted(text: str, width: int, *, right: bool = False) -> str:
+    """Text in exactly so many cells, cut with an ellipsis."""
+    if cell_len(text) > width:
+        text = set_cell_size(text, max(0, width - 1)).rstrip() + "…"
+    pad = " " * (width - cell_len(text))
+    return pad + text if right else text + pad
+
+
+def score(value: float | None) -> str:
+    """A score of 0 to 1 in four characters; nothing where there is none."""
+    return "" if value is None else f"{value:.2f}"
+
+
+def sample_parts(cell: Cell, width: int) -> list[Part]:
+    """A sample on a model; of several epochs it tells how many passed."""
+    sign, style = GLYPHS[cell.state]
+    several = len(cell.marks) > 1
+    told = f"{cell.passed}/{len(cell.marks)}" if several and any(cell.marks) else score(cell.value)
+    rate = fmt.short_rate(cell.decode_tps) if cell.decode_tps is not None else ""
+    return [
+        (sign, style),
+        (fitted(told, _FIGURE + 1, right=True), style if cell.state in {"passed", "failed"} else ""),
+        (fitted(rate, max(0, width - _FIGURE - 2), right=True), "$text-muted"),
+    ]
+
+
+def totals_parts(totals: Totals | None, width: int) -> list[Part]:
+    """A set, or everything, on a model: how many passed of those that are decided, the score, tokens a second."""
+    if totals is None:
+        return [(" " * width, "")]
+    decided = totals.passed + totals.failed
+    left = f"{totals.passed}/{decided}" if decided else f"{totals.done}/{totals.planned}"
+    rate = fmt.short_rate(totals.decode_tps) if totals.decode_tps is not None else ""
+    return [
+        (fitted(left, _FIGURE + 2), "bold"),
+        (fitted(rate, max(0, width - _FIGURE - 2), right=True), "$text-muted"),
+    ]
+
+
+def heading_parts(column: Column, width: int) -> list[Part]:
+    """A model's name, with what it does."""
+    styles = {"loading": "bold $warning", "answering": "bold $primary", "failed": "bold $error", "done": "bold"}
+    marks = {"loading": "↻", "answering": "▸", "failed": "!"}
+    name = fmt.name(column.model)
+    mark = marks.get(column.state, "")
+    if mark:
+        return [(f"{mark} {fitted(name, width - 2)}", styles[column.state])]
+    return [(fitted(name, width), styles.get(column.state, "$text-muted"))]
