@@ -171,6 +171,7 @@ def details(model: ModelInfo) -> ModelDetails:
         metadata={"qwen2.block_count": 24, "qwen2.embedding_length": 896, "qwen2.attention.head_count": 14},
         special_tokens={},
         template="{{ messages }}",
+        named_templates={},
         licence="apache-2.0",
     )
 

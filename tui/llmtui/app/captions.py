@@ -26,7 +26,10 @@ DEFAULT = "default"
 
 def header(controller: "ChatController", width: int, operations: "Sequence[Operation]" = ()) -> tuple[Content, Content]:
     """Model, quantisation and engine at the left, what goes on or is special about the settings at the right."""
-    return _model(controller), _under_way(operations) if operations else _remark(controller, width)
+    left = _model(controller)
+    if operations:
+        return left, _under_way(operations)
+    return left, _remark(controller, width, room=width - left.cell_length - 4)
 
 
 def _under_way(operations: "Sequence[Operation]") -> Content:
@@ -63,7 +66,7 @@ def _model(controller: "ChatController") -> Content:
     )
 
 
-def _remark(controller: "ChatController", width: int) -> Content:
+def _remark(controller: "ChatController", width: int, *, room: int) -> Content:
     info, loading = controller.model, controller.loading
     if loading is not None and (controller.answers or controller.running):
         share = "" if loading.fraction is None else f"{fmt.percent(loading.fraction)} "
@@ -76,21 +79,27 @@ def _remark(controller: "ChatController", width: int) -> Content:
     asked, loaded = controller.services.host.runtime.context, controller.loaded
     if asked and loaded and loaded.context_size is not None and loaded.context_size < asked:
         return Content.styled(f"context {loaded.context_size:,}: the model has no {asked:,}", "$warning")
-    return _settings(controller, info, width)
+    choices = _settings(controller, info, width)
+    return next((choice for choice in choices if choice.cell_length <= room), NOTHING)
 
 
-def _settings(controller: "ChatController", info: "ModelInfo", width: int) -> Content:
-    """The profile and its mode; without one, what there is to say of the model's settings."""
+def _settings(controller: "ChatController", info: "ModelInfo", width: int) -> tuple[Content, ...]:
+    """The profile and its mode; without one, what there is to say of the model's settings. Shorter ones follow."""
     profile = controller.profile
     if profile.name != DEFAULT or controller.edits:
         name = fmt.name(profile.name) + (" *" if controller.edits else "")
-        return Content.assemble((name, "bold $secondary"), (f" · {profile.mode}", "$text-muted"))
+        short = Content.styled(name, "bold $secondary")
+        return Content.assemble(short, (f" · {profile.mode}", "$text-muted")), short
     if info.source == "demo":
-        return Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted")
+        return (Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted"),)
     loaded = controller.loaded
     theirs = loaded.defaults if loaded and loaded.defaults else info.defaults
     sampling = settle(controller.wanted, theirs).sampling
-    return Content.styled(f"temperature {sampling.temperature:g} · top-p {sampling.top_p:g}", "$text-muted")
+    words = (
+        f"temperature {sampling.temperature:g} · top-p {sampling.top_p:g}",
+        f"temperature {sampling.temperature:g}",
+    )
+    return tuple(Content.styled(text, "$text-muted") for text in words)
 
 
 def _next(controller: "ChatController", coming: "ModelInfo") -> Content:

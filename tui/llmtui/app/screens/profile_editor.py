@@ -88,6 +88,7 @@ class ProfileEditor(ModalScreen[str | None]):
         self._saved = dict(self._texts)
         self._saved_as: str | None = None
         self._warned = ""
+        self._wrong: dict[str, None] = {}
 
     def compose(self) -> ComposeResult:
         """The fields under their headings, a remark, the keys."""
@@ -139,6 +140,9 @@ class ProfileEditor(ModalScreen[str | None]):
         self._texts[field.path] = text
         self._warned = ""
         wrong = check(field, text)
+        self._wrong.pop(field.path, None)
+        if wrong is not None:
+            self._wrong[field.path] = None
         self.query_one(f"#error-{widget.id}", Static).update(fmt.name(wrong or ""))
         self.query_one(f"#line-{widget.id}").set_class(wrong is not None, "-wrong")
         self._show_used()
@@ -170,8 +174,9 @@ class ProfileEditor(ModalScreen[str | None]):
 
     def _tell(self, text: str | None = None, *, error: bool = False) -> None:
         remark = self.query_one("#remark", Static)
-        idle = "Tab and ↑↓ go from field to field; what is empty is not set"
-        changed = idle if self._texts == self._saved else "changed, not saved"
+        idle = "Tab and ↑↓ go from field to field; what is empty is not set · Esc closes"
+        invalid = f" · not valid: {', '.join(self._wrong)}" if self._wrong else ""
+        changed = idle if self._texts == self._saved else f"changed, not saved{invalid}"
         remark.set_class(error, "-error")
         remark.update(fmt.name(text or changed))
 

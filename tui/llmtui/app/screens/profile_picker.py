@@ -40,6 +40,7 @@ class ProfilePicker(PickerScreen[str]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "profiles")]
+    DEFAULT_CSS = "ProfilePicker #keys { padding: 0; }"
 
     def __init__(
         self,
@@ -111,6 +112,7 @@ def profile_row(summary: "ProfileSummary", *, in_use: str) -> Row:
     """A profile as a row of the list; the one in use is stressed."""
     profile, name = summary.profile, fmt.name(summary.name)
     origin = {"shipped": "comes along", "user": "yours"}.get(summary.origin, "file")
+    problem = (summary.problem or "").removeprefix(summary.path).lstrip(", :")  # the row names the file already
     cells = (name, "", "", "", origin)
     if profile is not None:
         cells = (name, profile.mode, fmt.name(profile.language or ""), fmt.name(profile.description), origin)
@@ -118,6 +120,6 @@ def profile_row(summary: "ProfileSummary", *, in_use: str) -> Row:
         key=summary.name,
         cells=cells,
         search=" ".join(cells),
-        problem=None if profile else f"not valid: {fmt.name(summary.problem)}",
+        problem=None if profile else f"not valid: {fmt.name(problem)}",
         styles={0: "bold $secondary"} if summary.name == in_use else {0: ""},
     )
