@@ -32,7 +32,7 @@ FIXED = {
     "reload_model": "ctrl+l",
     "resend": "f5",
 }
-UNUSABLE = {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+[", "ctrl+left_square_bracket", "ctrl+b", "ctrl+c"}
+UNUSABLE = {"ctrl+m", "ctrl+i", "ctrl+h", "ctrl+[", "ctrl+left_square_bracket", "ctrl+b", "ctrl+c", "alt+b", "alt+f"}
 
 
 def test_ids_and_keys_are_unique_and_complete():

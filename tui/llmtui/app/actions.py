@@ -17,7 +17,14 @@ _BY_ID = {action.id: action for action in ACTIONS}
 NEWLINE_KEYS = frozenset({"ctrl+j", "shift+enter", "alt+enter"})
 """They break the line in the input line."""
 _TYPING_KEYS = NEWLINE_KEYS | {"enter", "space", "tab", "backspace", "delete", "up", "down", "left", "right"}
-_SENT_AS_ANOTHER = {"ctrl+m": "enter", "ctrl+i": "tab", "ctrl+h": "backspace", "ctrl+[": "escape"}
+_SENT_AS_ANOTHER = {
+    "ctrl+m": "enter",
+    "ctrl+i": "tab",
+    "ctrl+h": "backspace",
+    "ctrl+[": "escape",
+    "alt+f": "ctrl+right",
+    "alt+b": "ctrl+left",
+}
 _MODIFIERS = frozenset({"ctrl", "alt", "shift", "super", "hyper", "meta"})
 _WITHOUT_TYPING = frozenset({"messages", "prompt", "grading", "side", "grid", "answer"})
 _FIXED_KEYS = {"ctrl+c": "tells how to leave"}

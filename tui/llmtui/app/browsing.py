@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from llmtui.services.thread import Thread
 
 
-_NOT_OF_NOTES = frozenset({"version_before", "version_after", "message_again", "message_continue", "message_branch"})
+_NOT_OF_NOTES = frozenset(
+    {"version_before", "version_after", "message_again", "message_continue", "message_branch", "message_fork"}
+)
 
 
 class Browser:
@@ -24,15 +26,22 @@ class Browser:
         view: shows the mark.
         actions: the registry with the user's keys.
         changed: called when it begins, ends, or asks for an edited text.
+        fork: called to have the marked message's question answered by another model.
     """
 
     def __init__(
-        self, controller: ChatController, view: ChatView, actions: Sequence[Action], changed: Callable[[], None]
+        self,
+        controller: ChatController,
+        view: ChatView,
+        actions: Sequence[Action],
+        changed: Callable[[], None],
+        fork: Callable[[], None],
     ) -> None:
         self.actions = tuple(action for action in actions if action.scope == "messages")
         self._controller = controller
         self._view = view
         self._changed = changed
+        self._fork = fork
         self._marked: str | None = None
         self._doomed: str | None = None
         self._edited: str | None = None
@@ -181,6 +190,10 @@ class Browser:
         self.end()
         self._controller.show_conversation()
         self._view.say("The conversation goes on from here; what followed stays as another version")
+
+    def message_fork(self, message: Message) -> None:  # noqa: ARG002 - the mark tells which
+        """Have its question answered by another model, too."""
+        self._fork()
 
     def message_remove(self, message: Message) -> None:
         """Remove it and what follows, when it is pressed twice."""

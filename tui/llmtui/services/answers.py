@@ -12,7 +12,7 @@ from llmtui.domain.transcript import Manifest
 from llmtui.domain.tree import MessageTree
 
 if TYPE_CHECKING:
-    from llmtui.services.conversation import Turn
+    from llmtui.services.conversation import RunningTurn, Turn
 
 
 class ShownScore(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +87,19 @@ def of_message(message: Message, turn: "Turn | None", tree: MessageTree, *, syst
         manifest=manifest,
         error=message.error,
         message_id=message.id,
+    )
+
+
+def of_running(turn: "RunningTurn", label: str, *, note: str, prompt: tuple[ChatMessage, ...]) -> ShownAnswer:
+    """An answer that is being written."""
+    return ShownAnswer(
+        label=label,
+        note=note,
+        prompt=prompt,
+        content=turn.text,
+        reasoning=turn.fold.reasoning or None,
+        message_id=turn.message_id,
+        running=True,
     )
 
 

@@ -68,13 +68,21 @@ class RunningTurn:
         saved_characters: of the answer that are on their way to the disk.
         answer_start: what the answer begins with; the model goes on from there.
         instead: the version shown again when nothing comes of this one; None for a question's first answer.
+        head: what the conversation goes on ending with, whatever comes of the turn; None lets it end with the answer.
         trimmed: blanks at the head of what the model writes are no part of the answer.
     """
 
     def __init__(
-        self, question: Message, submitted_ns: int, *, answer_start: str = "", instead: str | None = None
+        self,
+        question: Message,
+        submitted_ns: int,
+        *,
+        answer_start: str = "",
+        instead: str | None = None,
+        head: str | None = None,
     ) -> None:
         self.answer_start = answer_start
+        self.head = head
         self.instead = instead
         self.fold = TurnFold(submitted_ns)
         self.message_id = new_id()

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,9 @@ from llmtui.engines.base import Engine
 from llmtui.errors import EngineError, OutOfMemoryError, UsageError
 from llmtui.services.pool import Warm, WarmPool, stamp_of
 from llmtui.services.tokens.counting import Encodings
+
+if TYPE_CHECKING:
+    from llmtui.services.companion import Companion
 
 OpenEngine = Callable[[ModelInfo, Runtime], Engine]
 
@@ -214,6 +218,14 @@ class ModelHost:
         other.encodings = self.encodings
         other._make_pool = self._make_pool
         other._pool = self._make_pool()
+        return other
+
+    def companion(self, runtime: Runtime) -> "Companion":
+        """A host for one more model beside this one, out of the same pool."""
+        from llmtui.services.companion import Companion  # noqa: PLC0415 - it is a host itself
+
+        other = Companion(self._open_engine, runtime, self._pool, lambda: self._current)
+        other.encodings = self.encodings
         return other
 
     async def close(self) -> None:

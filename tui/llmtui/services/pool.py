@@ -130,6 +130,27 @@ class WarmPool:
             await self.close(model)
         return None
 
+    async def make_room_beside(self, info: ModelInfo, runtime: Runtime, kept: Warm | None) -> int | None:
+        """Close what does not fit beside a further model, but neither `kept` nor one that answers.
+
+        Nothing is closed where that would not be enough.
+
+        Returns:
+            Bytes that the model needs when there is no room for it; None when the way is free.
+        """
+        if info.server is not None or info.size_bytes is None:
+            return None
+        needed, budget = _needed_bytes(info, runtime), self.budget_bytes
+        going = [model for model in self._by_age(kept) if model is not kept and not model.answers]
+        staying = sum(memory.own + memory.mapped for model, memory in self._held() if model not in going)
+        if budget is not None and staying + needed >= budget and not self._fits(needed):
+            return needed
+        for model in going:
+            if self._fits(needed):
+                break
+            await self.close(model)
+        return None if self._fits(needed) else needed
+
     async def make_all_room(self, info: ModelInfo, current: Warm | None) -> bool:
         """After a load that ran out of memory: close all but the current model, or, where there are none, that one.
 

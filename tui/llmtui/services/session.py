@@ -56,25 +56,18 @@ class ChatSession:
 
     Attributes:
         wanted: settings of the turns to come; replace them with `take`.
+        folders, journal: where the chat is kept.
         thread: the messages, and what the user changes in them.
         damaged: lines of a reopened file that could not be read.
     """
 
-    def __init__(
-        self,
-        host: ModelHost,
-        folders: Folders,
-        journal: Journal,
-        thread: Thread,
-        *,
-        wanted: Wanted,
-    ) -> None:
+    def __init__(self, host: ModelHost, folders: Folders, journal: Journal, thread: Thread, *, wanted: Wanted) -> None:
         self.wanted = wanted
         self.thread = thread
         self.damaged = 0
         self._host = host
-        self._folders = folders
-        self._journal = journal
+        self.folders = folders
+        self.journal = journal
         self._turns: tuple[Turn, ...] = ()
         self._running: RunningTurn | None = None
         self._idle = asyncio.Event()
@@ -148,7 +141,7 @@ class ChatSession:
     @property
     def path(self) -> Path:
         """The chat's file; it may not exist yet."""
-        return self._journal.path
+        return self.journal.path
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -178,7 +171,7 @@ class ChatSession:
     @property
     def save_problem(self) -> str | None:
         """Why the chat is not on disk; None when it is. The chat goes on meanwhile."""
-        return self._journal.problem
+        return self.journal.problem
 
     def use(self, profile: Profile) -> None:
         """Put the turns to come as a profile says; its character's greeting opens a chat that is empty yet."""
@@ -197,7 +190,7 @@ class ChatSession:
 
     def retry_save(self) -> None:
         """Try again to save what could not be saved, without waiting for it. Cheap enough to be called every second."""
-        self._journal.retry()
+        self.journal.retry()
 
     async def send(self, text: str, *, answer_start: str = "") -> AsyncGenerator[TurnEvent]:
         """Ask, and yield what the engine does; the last event is `Finished` or `Failed`.
@@ -297,7 +290,7 @@ class ChatSession:
         if self._runner is not None:
             self._runner.save_partial()
             await self._runner.ended()
-        await self._journal.close(*([EndRecord(ended_at=now_text())] if self.thread.written else []))
+        await self.journal.close(*([EndRecord(ended_at=now_text())] if self.thread.written else []))
 
     def _adopt(self, transcript: Transcript) -> None:
         by_id = {message.id: message for message in transcript.messages}
@@ -342,9 +335,10 @@ class ChatSession:
                     async for event in events:
                         yield event
         finally:
-            if turn.instead is not None and self.thread.tree.head == turn.question.id:
-                self.thread.point_at(turn.instead)
-            self.thread.refused = turn.instead is None and is_refused(turn.fold)
+            back = turn.head or (turn.instead if self.thread.tree.head == turn.question.id else None)
+            if back is not None:
+                self.thread.point_at(back)
+            self.thread.refused = back is None and turn.instead is None and is_refused(turn.fold)
             self.thread.busy = False
             self._running = None
             self._idle.set()
@@ -379,14 +373,14 @@ class ChatSession:
             mode=self.wanted.profile.mode,
             speaker=speaker_of(self.wanted.profile),
             load_s=self._host.claim_load_s(),
-            read_machine=lambda: read_machine(self._folders, cpu_name()),
+            read_machine=lambda: read_machine(self.folders, cpu_name()),
         )
-        return TurnRunner(turn, setting, self._journal, keep=self.thread.keep, note=self._note)
+        return TurnRunner(turn, setting, self.journal, keep=self.thread.keep, note=self.note)
 
     def settled(self, loaded: LoadedModel | None) -> Settled:
         """The settings of a turn with the present model."""
         listed = self._host.info.defaults if self._host.info else None
-        own = "chat" if self.thread.system_edit is None else "edit"
+        own = "chat" if self.thread.system_edit is None or self.system != self.thread.in_force else "edit"
         origin = self.wanted.system_origin if own == "chat" and self.system == self.wanted.system else own
         wanted = msgspec.structs.replace(self.wanted, system=self.system, system_origin=origin)
         settled = settle(wanted, loaded.defaults if loaded and loaded.defaults else listed)
@@ -396,5 +390,6 @@ class ChatSession:
     def _terms(self, settled: Settled, loaded: LoadedModel | None) -> Terms:
         return terms_of(self.wanted, self.system or settled.system, loaded)
 
-    def _note(self, turn: Turn) -> None:
+    def note(self, turn: Turn) -> None:
+        """Keep a turn that ended, with its figures."""
         self._turns = (*self._turns, turn)

@@ -133,7 +133,7 @@ class TurnRunner:
             if is_refused(fold):
                 head = question.parent_id or NO_MESSAGE
             records.append(HeadRecord(message_id=turn.instead or head))
-        self._journal.write(*records)
+        self._write(*records)
         first, last = await before, await self._read_host()
         machine = await self._journal.call(setting.read_machine)
         metrics = fold.metrics(
@@ -200,7 +200,12 @@ class TurnRunner:
             created_at=turn.created_at,
         )
         turn.saved_characters = len(text)
-        self._journal.write(record)
+        self._write(record)
+
+    def _write(self, *records: Record) -> None:
+        """Write with, behind an answer that stands beside the conversation, what that goes on ending with."""
+        head = self._turn.head
+        self._journal.write(*records, *([HeadRecord(message_id=head)] if head is not None else []))
 
 
 def _error_text(failure: Failed | None) -> str | None:

@@ -18,12 +18,11 @@ from llmtui.app.browsing import Browser
 from llmtui.app.controller import ChatController
 from llmtui.app.entries import EXAMPLES, failure_entry
 from llmtui.app.notebook import NotebookDesk
-from llmtui.app.screens.comparing import ComparingScreen
+from llmtui.app.screens.forking import ForkingScreen
 from llmtui.app.screens.grading_start import GradingStart
 from llmtui.app.screens.notebook_behind import NotebookBehind
 from llmtui.app.screens.operations_behind import OperationsBehind
 from llmtui.app.screens.running import RunningScreen
-from llmtui.app.screens.switching import SwitchingScreen
 from llmtui.app.screens.system_message import SystemEditing
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
@@ -50,9 +49,7 @@ SAY_S = 4.0
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(
-    NotebookBehind, OperationsBehind, GradingStart, ComparingScreen, RunningScreen, SwitchingScreen, SystemEditing
-):
+class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, ForkingScreen, RunningScreen, SystemEditing):
     """The one screen that is always there.
 
     Args:
@@ -93,7 +90,7 @@ class ChatScreen(
         self._draft_timer: Timer | None = None
         self._saying: Timer | None = None
         self._draft = ""
-        self._browser = Browser(self.controller, self, self.actions, self.browsing_changed)
+        self._browser = Browser(self.controller, self, self.actions, self.browsing_changed, fork=self.action_fork_turn)
         self._example = -1
         self._draft_size = captions.NOTHING
         self._down = False
@@ -139,6 +136,7 @@ class ChatScreen(
         if not self._down:
             self._down = True
             await self.app.operations.close()
+            await self.stop_fork()
             await self.desk.close()
             await self.controller.close()
 

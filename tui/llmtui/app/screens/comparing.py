@@ -28,9 +28,10 @@ class ComparingScreen(MessageScreen):
             self.say(f"There is one version only; {self.controller.key('resend')} answers again")
             return
         title = f"{len(answers)} answers to the same question"
-        self.app.push_screen(SideBySideScreen(title, answers, mark=mark, may_go_on=True), self.go_on_with)
+        screen = SideBySideScreen(title, answers, mark=mark, may_go_on=True)
+        self.app.push_screen(screen, lambda answer: self.go_on_with(answer, with_model=screen.with_model))
 
-    def go_on_with(self, answer: ShownAnswer | None) -> None:
+    def go_on_with(self, answer: ShownAnswer | None, *, with_model: bool = False) -> None:  # noqa: ARG002 - for those that load
         """Let the conversation go on from an answer that was laid beside others."""
         session = self.controller.session
         if session is None or answer is None or answer.message_id is None:

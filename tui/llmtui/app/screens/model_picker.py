@@ -53,6 +53,7 @@ class ModelPicker(ModelOperations):
         services: find models, and hold those that are loaded.
         bookmarks: pins, last use, and how the list is shown.
         actions: the registry with the user's keys.
+        title: above the filter.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "models")]
@@ -70,9 +71,16 @@ class ModelPicker(ModelOperations):
     }
     """
 
-    def __init__(self, services: "Services", bookmarks: "Bookmarks", actions: Sequence[Action] = ACTIONS) -> None:
+    def __init__(
+        self,
+        services: "Services",
+        bookmarks: "Bookmarks",
+        actions: Sequence[Action] = ACTIONS,
+        *,
+        title: str = "Models",
+    ) -> None:
         self._order = order_named(bookmarks.sort)
-        super().__init__("Models", "type to filter, or a path to a .gguf file", columns(self._order))
+        super().__init__(title, "type to filter, or a path to a .gguf file", columns(self._order))
         self._services = services
         self._bookmarks = bookmarks
         self._actions = tuple(actions)

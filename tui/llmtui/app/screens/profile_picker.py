@@ -40,6 +40,8 @@ class ProfilePicker(PickerScreen[str]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "profiles")]
+    TITLE = "Profiles"
+    HINT = "Enter uses it from the next turn on · Esc closes"
     DEFAULT_CSS = "ProfilePicker #keys { padding: 0; }"
 
     def __init__(
@@ -48,7 +50,7 @@ class ProfilePicker(PickerScreen[str]):
         list_profiles: "Callable[[], Sequence[ProfileSummary]]",
         actions: Sequence[Action] = ACTIONS,
     ) -> None:
-        super().__init__("Profiles", "type to filter", _COLUMNS)
+        super().__init__(self.TITLE, "type to filter", _COLUMNS)
         self._controller = controller
         self._list_profiles = list_profiles
         self._actions = tuple(actions)
@@ -100,7 +102,7 @@ class ProfilePicker(PickerScreen[str]):
         self._found = {summary.name: summary.profile for summary in found if summary.profile is not None}
         rows = [profile_row(summary, in_use=self._controller.profile.name) for summary in found]
         self.fill(rows, [summary.name for summary in found], preferred=mark)
-        self.remark("Enter uses it from the next turn on · Esc closes")
+        self.remark(self.HINT)
 
     @on(FooterBar.Pressed)
     async def _pressed(self, message: FooterBar.Pressed) -> None:

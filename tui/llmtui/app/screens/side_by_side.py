@@ -33,6 +33,9 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
         answers: at least one; more than fit are scrolled by columns.
         mark: number of the answer that is marked first.
         may_go_on: a chat can go on with one of them.
+
+    Attributes:
+        with_model: the chat is to go on with that answer's model, too.
     """
 
     app: "LlmtuiApp"
@@ -62,13 +65,14 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
         self._first_mark = mark
         self._may_go_on = may_go_on
         self._diffing = False
+        self.with_model = False
 
     def compose(self) -> ComposeResult:
         """Title, columns, a remark, the keys."""
         yield Bar(id="side-header")
         yield AnswerColumns(id="side-columns")
         yield Bar(id="side-remark")
-        hidden = set() if self._may_go_on else {"side_go_on"}
+        hidden = set() if self._may_go_on else {"side_go_on", "side_go_on_model"}
         shown = [action for action in footer_actions(self.app.actions, "side") if action.id not in hidden]
         yield FooterBar(shown)
 
@@ -95,13 +99,18 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
     def replace(self, at: int, answer: ShownAnswer) -> None:
         """An answer has grown, or has ended; call it two to three times a second at most."""
         self._columns.replace(at, answer)
-        self._captions()
+        self._header()
 
     def say(self, text: str) -> None:
         """Show a remark below the columns, until something else is to be said there."""
         self.query_one("#side-remark", Bar).show(Content.styled(fmt.name(text), "$warning"))
 
     def _captions(self) -> None:
+        self._header()
+        legend = DIFF_LEGEND if self._diffing else LEGEND
+        self.query_one("#side-remark", Bar).show(Content.styled(legend, "$text-muted"))
+
+    def _header(self) -> None:
         view, count = self._columns, len(self._columns.answers)
         shown = view.in_view
         parts = [f"answers {shown.start + 1} to {shown.stop} of {count}" if len(shown) < count else f"{count} answers"]
@@ -110,8 +119,6 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
         self.query_one("#side-header", Bar).show(
             Content.styled(fmt.name(self._title), "bold $primary"), Content.styled(" · ".join(parts), "$text-muted")
         )
-        legend = DIFF_LEGEND if self._diffing else LEGEND
-        self.query_one("#side-remark", Bar).show(Content.styled(legend, "$text-muted"))
 
     @on(AnswerColumns.Marked)
     def _marked(self) -> None:
@@ -195,6 +202,11 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
             self.dismiss(self.marked)
         else:
             self.say("These are answers of a run; a chat cannot go on with them")
+
+    def action_side_go_on_model(self) -> None:
+        """Let the chat go on with the marked answer, and with the model that gave it."""
+        self.with_model = True
+        self.action_side_go_on()
 
     def action_side_leave(self) -> None:
         """Go back."""
