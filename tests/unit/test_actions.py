@@ -15,6 +15,7 @@ from llmtui.app.screens.profile_picker import ProfilePicker
 from llmtui.app.screens.prompt import PromptScreen
 from llmtui.app.screens.run_answer import AnswerScreen
 from llmtui.app.screens.run_grid import RunGridScreen
+from llmtui.app.screens.run_setup import RunSetup
 from llmtui.app.screens.side_by_side import SideBySideScreen
 from llmtui.app.screens.system_message import SystemScreen
 from llmtui.errors import ConfigError
@@ -63,6 +64,7 @@ def test_every_action_has_the_method_that_runs_it(action):
         "notebook": NotebookScreen,
         "system": SystemScreen,
         "side": SideBySideScreen,
+        "run_setup": RunSetup,
         "past_runs": PastRuns,
         "grid": RunGridScreen,
         "answer": AnswerScreen,

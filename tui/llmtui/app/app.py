@@ -42,6 +42,9 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         chat: a transcript to go on with; None begins a new one.
         painted: called once, after the first paint.
 
+    Attributes:
+        interrupted: ids of runs that leaving has stopped.
+
     Raises:
         ConfigError: the keymap or the theme in the configuration is not valid.
     """
@@ -72,6 +75,7 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         self.services = services
         self.operations = Operations(self._operation_began, self._operation_ended)
         self.animation_level = "none"
+        self.interrupted: tuple[str, ...] = ()
         self._first = (model, chat)
         self._painted = painted
         for theme in themes.THEMES:
@@ -96,7 +100,7 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         """Leave in order when the system asks to, or when the terminal goes away."""
         loop = asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # not on this system or thread
-            loop.add_signal_handler(signal.SIGTERM, self._leave, self.action_quit)
+            loop.add_signal_handler(signal.SIGTERM, self._leave, self.leave)
             loop.add_signal_handler(signal.SIGHUP, self._leave, self._hang_up)
 
     def first_paint_done(self) -> None:
@@ -151,6 +155,12 @@ class LlmtuiApp(App[None], inherit_bindings=False):
             self.push_screen(HelpScreen(self.actions))
 
     async def action_quit(self) -> None:
-        """Stop the answer and what goes on behind the chat, put the chat away, unload the model, leave."""
+        """Leave; when that stops a run, at the second time."""
+        if self.chat.may_leave():
+            await self.leave()
+
+    async def leave(self) -> None:
+        """Stop the answer and what goes on behind the chat, put the chat away, unload the model, end."""
         await self.chat.shut_down()
+        self.interrupted = tuple(self.chat.runs.interrupted)
         self.exit()

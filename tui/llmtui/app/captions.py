@@ -26,7 +26,7 @@ DEFAULT = "default"
 
 def header(controller: "ChatController", width: int, operations: "Sequence[Operation]" = ()) -> tuple[Content, Content]:
     """Model, quantisation and engine at the left, what goes on or is special about the settings at the right."""
-    left = _model(controller)
+    left = _model(controller, away=any(one.alone for one in operations))
     if operations:
         return left, _under_way(operations)
     return left, _remark(controller, width, room=width - left.cell_length - 4)
@@ -41,7 +41,7 @@ def _under_way(operations: "Sequence[Operation]") -> Content:
     return Content.assemble((fmt.name(first.title), "$text-muted"), (f"{share}{more}", "bold $warning"))
 
 
-def _model(controller: "ChatController") -> Content:
+def _model(controller: "ChatController", *, away: bool) -> Content:
     loading = controller.loading
     if loading is not None and not controller.answers and not controller.running:
         share = "" if loading.fraction is None else f" {fmt.percent(loading.fraction)}"
@@ -54,6 +54,8 @@ def _model(controller: "ChatController") -> Content:
         return Content.assemble(("no model", "bold $warning"), (f" · {controller.key('pick_model')} opens one", ""))
     chosen = loaded.name if loaded and info.server else info.name  # a server that has one model names it
     name = Content.styled(fmt.name(chosen), "bold $primary")
+    if away and not controller.answers:
+        return Content.assemble(name, (" · makes room for the run, and comes back after it", "$warning"))
     if controller.dead and not _switched(controller):
         stopped = f" has stopped · {controller.key('reload_model')} loads it again"
         return Content.assemble(name, (stopped, "bold $error"))

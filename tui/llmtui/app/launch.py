@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from llmtui.services.wiring import Services
 
 
-def run(services: "Services", *, model: str | None = None, chat: Path | None = None) -> None:
-    """Run the program until its user leaves; see `LlmtuiApp`.
+def run(services: "Services", *, model: str | None = None, chat: Path | None = None) -> tuple[str, ...]:
+    """Run the program until its user leaves; see `LlmtuiApp`. Returns ids of runs that this has stopped.
 
     Nothing that the imports and the first screen make is garbage; looking through it again and again only takes time.
     """
@@ -17,9 +17,11 @@ def run(services: "Services", *, model: str | None = None, chat: Path | None = N
     try:
         from llmtui.app.app import LlmtuiApp  # noqa: PLC0415 - its imports are most of the start
 
-        LlmtuiApp(services, model=model, chat=chat, painted=_collect).run()
+        app = LlmtuiApp(services, model=model, chat=chat, painted=_collect)
+        app.run()
     finally:
         gc.enable()
+    return app.interrupted
 
 
 def _collect() -> None:

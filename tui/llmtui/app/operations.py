@@ -24,10 +24,14 @@ class Operation:
         path: of the finished file; None until then.
         error: why it failed.
         watched: whether a screen shows it; when none does, its end is told elsewhere.
+        show: opens what shows it; None where the common screen of operations does.
+        alone: the chat's model has made room for it and comes back in the end.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, show: Callable[[], None] | None = None) -> None:
         self.title = title
+        self.show = show
+        self.alone = False
         self.pace = Pace()
         self.path: str | None = None
         self.error: LlmtuiError | None = None
@@ -101,9 +105,11 @@ class Operations:
         """Those under way, oldest first."""
         return tuple(self._running)
 
-    def start(self, title: str, events: AsyncGenerator[Progress]) -> Operation:
+    def start(
+        self, title: str, events: AsyncGenerator[Progress], *, show: Callable[[], None] | None = None
+    ) -> Operation:
         """Begin one; it runs until its end, whatever screen is open."""
-        operation = Operation(title)
+        operation = Operation(title, show)
         self._running.append(operation)
         operation.begin(events, self._over)
         self._changed()

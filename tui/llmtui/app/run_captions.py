@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from llmtui.services.runs.grid import Grid, GridRow, Mark
 
 
+STOPPING = Content.styled("stopping: what is being asked now is asked again when the run is taken up", "$warning")
+
+
 def run_name(run: "RunRecord") -> str:
     """What a run asks, on one line; safe to show."""
     return fmt.name(", ".join(planned.name for planned in run.plan.sets))
@@ -26,7 +29,7 @@ def grid_header(run: "RunRecord", grid: "Grid", *, running: bool) -> tuple[Conte
     return left, Content.assemble((f"{grid.done:,}/{grid.planned:,}", "bold $warning"), (" · running", "$text-muted"))
 
 
-def activity(grid: "Grid", *, running: bool) -> Content:
+def activity(run: "RunRecord", grid: "Grid", *, running: bool) -> Content:
     """What goes on now, or why a model was not asked."""
     active = grid.active
     if running and grid.judge is not None:
@@ -44,6 +47,8 @@ def activity(grid: "Grid", *, running: bool) -> Content:
     failed = next((column for column in grid.columns if column.problem), None)
     if failed is not None:
         return Content.styled(f"{fmt.name(failed.model)}: {fmt.name(failed.problem)}", "$error")
+    if not running and grid.done < grid.planned:
+        return Content.styled(f"llmtui run --resume {fmt.name(run.id)} goes on with it as well", "$text-muted")
     return Content.styled(fmt.name(grid.remark) if grid.remark else "", "$text-muted")
 
 

@@ -64,14 +64,20 @@ def sample_parts(cell: Cell, width: int) -> list[Part]:
 
 
 def totals_parts(totals: Totals | None, width: int) -> list[Part]:
-    """A set, or everything, on a model: how many passed of those that are decided, the score, tokens a second."""
+    """A set, or everything, on a model: how many passed of those that are decided, and tokens a second.
+
+    Where none is decided, how many have an answer of all.
+    """
     if totals is None:
         return [(" " * width, "")]
     decided = totals.passed + totals.failed
-    left = f"{totals.passed}/{decided}" if decided else f"{totals.done}/{totals.planned}"
     rate = fmt.short_rate(totals.decode_tps) if totals.decode_tps is not None else ""
+    sign, told, style = "✓", f"{totals.passed}/{decided}", "bold"
+    if not decided:
+        sign, told, style = "", f"{totals.done}/{totals.planned}", "$text-muted"
     return [
-        (fitted(left, _FIGURE + 2), "bold"),
+        (fitted(sign, 1), "bold $success"),
+        (fitted(told, max(_FIGURE + 1, cell_len(told)), right=True), style),
         (fitted(rate, max(0, width - _FIGURE - 2), right=True), "$text-muted"),
     ]
 

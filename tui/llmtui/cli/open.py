@@ -132,7 +132,8 @@ def open_tui(ctx: click.Context, /, model: str | None, **options: Any) -> None:
     _require_terminal()
     from llmtui.app.launch import run  # noqa: PLC0415 - the only place that loads Textual
 
-    run(services, model=model, chat=path)
+    for run_id in run(services, model=model, chat=path):
+        output.note(f"the run was interrupted; go on with: llmtui run --resume {run_id}")
 
 
 def _check_model(services: "Services", word: str) -> None:

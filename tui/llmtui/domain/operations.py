@@ -19,7 +19,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     stage: str
     done: int | None = None
     total: int | None = None
-    unit: Literal["bytes", "tensors"] = "bytes"
+    unit: Literal["bytes", "tensors", "answers"] = "bytes"
     path: str | None = None
 
     @property

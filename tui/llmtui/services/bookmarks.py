@@ -15,9 +15,9 @@ from llmtui.domain.models import ModelInfo
 from llmtui.errors import LlmtuiError
 from llmtui.services.models import Catalogue
 from llmtui.store.paths import Folders
-from llmtui.store.user_state import MOST_PINS, Pin, UserState, read_state, write_state
+from llmtui.store.user_state import MOST_PINS, Pin, RunChoice, UserState, read_state, write_state
 
-__all__ = ["MOST_PINS", "Bookmarks", "Pin", "pinned_model"]
+__all__ = ["MOST_PINS", "Bookmarks", "Pin", "RunChoice", "pinned_model"]
 
 
 class Bookmarks:
@@ -96,13 +96,20 @@ class Bookmarks:
         now = self._now()
         self._change(lambda state: msgspec.structs.replace(state, used={**state.used, info.path: now}))
 
-    def remember(self, *, sort: str | None = None, details: bool | None = None) -> None:
-        """Keep how the list is shown; None leaves it as it was.
+    @property
+    def run(self) -> RunChoice:
+        """What the last run was begun with."""
+        return self._state.run
+
+    def remember(self, *, sort: str | None = None, details: bool | None = None, run: RunChoice | None = None) -> None:
+        """Keep how the list is shown, and what a run is begun with; None leaves it as it was.
 
         Raises:
             StoreError: as `toggle_pin`.
         """
-        given = {name: value for name, value in (("sort", sort), ("details", details)) if value is not None}
+        given = {
+            name: value for name, value in (("sort", sort), ("details", details), ("run", run)) if value is not None
+        }
         self._change(lambda state: msgspec.structs.replace(state, **given))
 
     def _change(self, change: Callable[[UserState], UserState]) -> None:

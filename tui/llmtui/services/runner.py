@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -17,6 +17,7 @@ from llmtui.services.conversation import now_text
 from llmtui.services.host import ModelHost
 from llmtui.services.runs.asking import Asking, first_prompt, warm_up
 from llmtui.services.runs.book import RunBook
+from llmtui.services.runs.choices import Choices
 from llmtui.services.runs.events import (
     ModelDone,
     ModelFailed,
@@ -30,7 +31,8 @@ from llmtui.services.runs.events import (
 )
 from llmtui.services.runs.judging import Scoring, grading_parts, scores_of, waiting_names, with_scores
 from llmtui.services.runs.late import score_late
-from llmtui.services.runs.plan import Job, jobs_of, key_of
+from llmtui.services.runs.plan import Job, key_of
+from llmtui.services.runs.source import Source, all_jobs, pending
 from llmtui.services.runs.stage import GivenUpError, Stage, identity_of
 from llmtui.services.runs.stopping import before
 from llmtui.services.runs.tries import on_server, on_worker
@@ -46,6 +48,8 @@ class Runner:
         host: loads the models, one at a time.
         parallel: samples in flight: slots of a local model, requests at once to a server.
         scoring: who scores besides the scorers that need nobody.
+        choices: what the user wants asked again or left out; it may change while the run goes on.
+        only_wishes: ask nothing but what is to be asked again.
         first_wait_s: before a server is tried again.
 
     Attributes:
@@ -60,6 +64,8 @@ class Runner:
         *,
         parallel: int = 1,
         scoring: Scoring | None = None,
+        choices: Choices | None = None,
+        only_wishes: bool = False,
         first_wait_s: float = 1.0,
     ) -> None:
         self.stop = asyncio.Event()
@@ -68,6 +74,8 @@ class Runner:
         self._host = host
         self._parallel = parallel
         self._scoring = scoring or Scoring()
+        self._choices = choices or Choices()
+        self._only_wishes = only_wishes
         self._first_wait_s = first_wait_s
         self._tell: Callable[[RunEvent], None] = lambda _: None
         self._told_problem: str | None = None
@@ -105,16 +113,20 @@ class Runner:
     async def _ask_models(self) -> None:
         bandwidth = await asyncio.to_thread(_memory_bandwidth, self._services)
         self._host.runtime = msgspec.structs.replace(self._book.plan.runtime, slots=self._parallel)
-        for name in self._book.plan.models:
+        for name in () if self._only_wishes else self._book.plan.models:
             if self.stop.is_set():
                 return
             known = self._book.stored.identities.get(name)
             if known is not None and name not in self._book.stored.failures:
-                turns, _ = await asyncio.to_thread(self._pending, known)
-                if not turns:
+                turns, _ = await asyncio.to_thread(pending, self._book, known)
+                if not turns and not self._choices.wished(name):
                     self._tell(ModelSkipped(name, self._book.plan.turns))
                     continue
             await self._run_model(name, bandwidth)
+        while self._choices.models and not self.stop.is_set():
+            name = self._choices.models[0]
+            await self._run_model(name, bandwidth, only_wishes=True)
+            self._choices.drop(name)
 
     async def _judge(self) -> None:
         """Have a model grade what waits for one, now that the others are unloaded."""
@@ -135,7 +147,7 @@ class Runner:
         await judging.run(self.stop)
         self._tell_problem()
 
-    async def _run_model(self, name: str, bandwidth: float | None) -> None:
+    async def _run_model(self, name: str, bandwidth: float | None, *, only_wishes: bool = False) -> None:
         try:
             info = await asyncio.to_thread(self._services.catalogue.resolve, name)
         except LlmtuiError as error:
@@ -147,7 +159,7 @@ class Runner:
             if not await before(opening, self.stop):
                 return
             await opening
-            await self._ask_all(name, stage)
+            await self._ask_all(name, stage, only_wishes=only_wishes)
         except ConfigError:  # of a set that was changed meanwhile: no model can be asked
             raise
         except LlmtuiError as error:
@@ -170,11 +182,12 @@ class Runner:
         await self._book.note_model(ModelRecord(model=name, at=now_text(), error=failure))
         self._tell(ModelFailed(name, failure))
 
-    async def _ask_all(self, name: str, stage: Stage) -> None:
+    async def _ask_all(self, name: str, stage: Stage, *, only_wishes: bool) -> None:
         loaded = stage.bench().loaded
         identity = identity_of(name, loaded)
-        turns, first = await asyncio.to_thread(self._pending, identity)
-        unfit = await self._unfit(stage, identity) if stage.is_local else ()
+        source = Source(self._book, identity, self._choices, only_wishes=only_wishes)
+        turns, first = await source.count()
+        unfit = await self._unfit(stage, identity) if stage.is_local and not only_wishes else ()
         await self._book.note_model(
             ModelRecord(model=name, at=now_text(), identity=identity, loaded=loaded, unfit=unfit)
         )
@@ -185,11 +198,10 @@ class Runner:
             warming = asyncio.create_task(warm_up(stage.bench().engine, first))
             if await before(warming, self.stop):
                 self._remark(*await warming)
-        jobs, taking = self._jobs(), asyncio.Lock()
         try:
             async with asyncio.TaskGroup() as lanes:
                 for slot in range(self._parallel):
-                    lanes.create_task(self._lane(stage, identity, jobs, taking, slot))
+                    lanes.create_task(self._lane(stage, name, source, slot))
         except ExceptionGroup as group:
             # Not `except*`: some Pythons put what is raised there into a group of its own.
             known, _ = group.split(LlmtuiError)
@@ -197,27 +209,25 @@ class Runner:
                 raise
             raise _first_error(known) from group
         finally:
-            with contextlib.suppress(ValueError):  # a thread reads on in it, when the run was broken off
-                jobs.close()
+            source.close()
 
-    async def _lane(
-        self, stage: Stage, identity: Identity, jobs: Generator[Job], taking: asyncio.Lock, slot: int
-    ) -> None:
+    async def _lane(self, stage: Stage, name: str, source: Source, slot: int) -> None:
         """Ask one sample after another until none is left."""
         while not self.stop.is_set():
-            async with taking:
-                job = await asyncio.to_thread(next, jobs, None)
-            if job is None or self.stop.is_set():
+            taken = await source.take()
+            if taken is None:
                 return
-            key = key_of(job, identity)
-            if self._book.is_answered(key):
-                continue
+            key, job = taken
             async with stage.place():
                 if self.stop.is_set():
                     return
-                self._tell(SampleBegun(identity.name, job.set, job.sample.id, job.epoch))
+                if source.leaves_out(taken):
+                    source.back(taken)
+                    continue
+                self._tell(SampleBegun(name, job.set, job.sample.id, job.epoch))
                 record = await self._ask(stage, key, job, slot)
-            await self._note(stage, job, msgspec.structs.replace(record, model=identity.name))
+            await self._note(stage, job, msgspec.structs.replace(record, model=name))
+            source.back(taken)
 
     async def _ask(self, stage: Stage, key: str, job: Job, slot: int) -> SampleRecord:
         once = partial(self._try, stage, key, job, slot)
@@ -247,24 +257,11 @@ class Runner:
         self._remark(*asking.told)
         return record
 
-    def _jobs(self) -> Generator[Job]:
-        for planned in self._book.plan.sets:
-            yield from jobs_of(self._book.plan, planned)
-
-    def _pending(self, identity: Identity) -> tuple[int, Job | None]:
-        """How many samples times epochs are to be asked, and the first."""
-        count, first = 0, None
-        for job in self._jobs():
-            if not self._book.is_answered(key_of(job, identity)):
-                first = first or job
-                count += 1
-        return count, first
-
     async def _unfit(self, stage: Stage, identity: Identity) -> tuple[str, ...]:
         """Samples that are longer than the context, before anything is generated."""
         bench = stage.bench()
         found: dict[str, None] = {}
-        jobs = self._jobs()
+        jobs = all_jobs(self._book)
         self._tell(ModelLoading(identity.name, "counting prompts"))
         while not self.stop.is_set() and (job := await asyncio.to_thread(next, jobs, None)) is not None:
             if job.epoch or self._book.is_answered(key_of(job, identity)):

@@ -30,6 +30,23 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     path: str
 
 
+class RunChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the last run was begun with.
+
+    Attributes:
+        sets, models: by name or path.
+        profile: by name; None for the one in use.
+    """
+
+    sets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    profile: str | None = None
+    epochs: int | None = None
+    parallel: int = 1
+    limit: int | None = None
+    seed: int | None = None
+
+
 class UserState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything that is remembered.
 
@@ -38,12 +55,14 @@ class UserState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         used: path of a model to when it was loaded last, in seconds since 1970.
         sort: of the model picker, by name.
         details: whether its details are open; None as the screen's width suggests.
+        run: what the last run was begun with.
     """
 
     pins: dict[PinNumber, Pin] = {}
     used: dict[str, Moment] = {}
     sort: str | None = None
     details: bool | None = None
+    run: RunChoice = RunChoice()
 
 
 def read_state(folders: Folders) -> UserState:

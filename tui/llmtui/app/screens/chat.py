@@ -120,6 +120,11 @@ class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, ForkingScreen, 
         self.state_changed()
         self.call_after_refresh(self._begin)
 
+    @property
+    def draft(self) -> str:
+        """What stands in the input line; nothing while a message is edited there."""
+        return "" if self._browser.edited is not None else self._composer.draft
+
     def _begin(self) -> None:
         self.app.first_paint_done()
         model, chat = self._first
@@ -135,6 +140,7 @@ class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, ForkingScreen, 
         """End what goes on behind the chat, put the chat away and unload the model; once."""
         if not self._down:
             self._down = True
+            await self.runs.close()
             await self.app.operations.close()
             await self.stop_fork()
             await self.desk.close()

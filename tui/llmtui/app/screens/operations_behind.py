@@ -40,7 +40,9 @@ class OperationsBehind(Screen[None]):
         from llmtui.app.screens.progress import ProgressScreen  # noqa: PLC0415 - not needed for the first paint
 
         running = self.app.operations.running
-        if running:
+        if running and running[0].show is not None:
+            running[0].show()
+        elif running:
             self.app.push_screen(ProgressScreen(running[0]))
         else:
             self.say("Nothing is being pulled or made")

@@ -24,6 +24,8 @@ WIDEST_CELL = 22
 LEAST_LABEL = 18
 _FIXED = 2
 """Lines that do not scroll: the models above, the totals below."""
+_MEASURED = 500
+"""Samples whose names are measured; the others are cut to fit."""
 
 
 class Shape(NamedTuple):
@@ -61,6 +63,7 @@ class GridView(ScrollView, can_focus=False):
         self._row = 0
         self._column = 0
         self._first = 0
+        self._shape: tuple[int, Shape] | None = None
 
     # What goes in
 
@@ -81,6 +84,7 @@ class GridView(ScrollView, can_focus=False):
         row, before = self.row, self._grid
         self._grid = grid
         if grid.rows is not before.rows:
+            self._shape = None
             self._set_lines(row)
         self.refresh()
 
@@ -146,12 +150,17 @@ class GridView(ScrollView, can_focus=False):
     @property
     def shape(self) -> Shape:
         """As many models as fit beside the samples' names."""
-        width, models = self.columns, len(self._grid.columns)
-        longest = max((cell_len(row.sample) for row in self._grid.rows[:500]), default=0) + 4
+        if self._shape is None or self._shape[0] != self.columns:
+            self._shape = self.columns, self._lay_out(self.columns)
+        return self._shape[1]
+
+    def _lay_out(self, width: int) -> Shape:
+        models = len(self._grid.columns)
+        longest = max((cell_len(row.sample) for row in self._grid.rows[:_MEASURED]), default=0) + 4
         label = max(LEAST_LABEL, min(longest, width * 2 // 5))
         shown = max(1, min(models, (width - label) // (CELL + GAP)))
         cell = max(1, min(WIDEST_CELL, (width - label) // shown - GAP))
-        return Shape(width - shown * (cell + GAP), cell, shown)
+        return Shape(min(width - shown * (cell + GAP), max(LEAST_LABEL, longest)), cell, shown)
 
     @property
     def beyond(self) -> tuple[int, int]:
@@ -225,7 +234,7 @@ class GridView(ScrollView, can_focus=False):
             return
         number = bisect_left(self._places, at)
         column = self._column
-        if event.x >= shape.label:
+        if shape.label <= event.x:
             column = self._first + min((event.x - shape.label) // (shape.cell + GAP), shape.shown - 1)
         if (number, column) == (self._row, self._column):
             self.post_message(self.Chosen())

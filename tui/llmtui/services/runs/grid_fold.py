@@ -2,7 +2,7 @@
 
 import bisect
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import fmean
 
@@ -154,6 +154,11 @@ class GridFold:
             if column.state in {"loading", "answering"}:
                 self._column(column.model, state="open")
 
+    @property
+    def done(self) -> int:
+        """Answers of all models together."""
+        return sum(self._tallies[None, model].done for model in self._columns)
+
     def grid(self) -> Grid:
         """The grid now; the same object as before when nothing has changed."""
         if self._grid is None:
@@ -244,38 +249,48 @@ class _Tally:
         self._planned = planned
         self._counts = Counter[str]()
         self._rates: list[float] = []
-        self._values: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._values: dict[tuple[str, str], list[float]] = {}
+        self._means = 0.0
         self._totals: Totals | None = None
 
     def change(self, sample: tuple[str, str], before: Mark | None, after: Mark | None) -> None:
         """A mark of a sample came in place of another."""
+        values = self._values.pop(sample, [])
+        self._means -= fmean(values) if values else 0.0
         if before is not None:
             self._counts[before.state] -= 1
             if before.decode_tps is not None:
                 del self._rates[bisect.bisect_left(self._rates, before.decode_tps)]
             if before.value is not None:
-                self._values[sample].remove(before.value)
+                values.remove(before.value)
         if after is not None:
             self._counts[after.state] += 1
             if after.decode_tps is not None:
                 bisect.insort(self._rates, after.decode_tps)
             if after.value is not None:
-                self._values[sample].append(after.value)
+                values.append(after.value)
+        if values:
+            self._values[sample] = values
+            self._means += fmean(values)
         self._totals = None
+
+    @property
+    def done(self) -> int:
+        """Answers there are."""
+        return sum(self._counts[state] for state in ("passed", "failed", "waiting", "unscored"))
 
     @property
     def totals(self) -> Totals:
         """Now."""
         if self._totals is None:
-            means = [fmean(values) for values in self._values.values() if values]
             counts = self._counts
             self._totals = Totals(
                 planned=self._planned,
-                done=sum(counts[state] for state in ("passed", "failed", "waiting", "unscored")),
+                done=self.done,
                 passed=counts["passed"],
                 failed=counts["failed"],
                 errors=counts["error"] + counts["cancelled"],
-                score=fmean(means) if means else None,
+                score=self._means / len(self._values) if self._values else None,
                 decode_tps=_median(self._rates),
             )
         return self._totals
