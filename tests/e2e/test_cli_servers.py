@@ -108,3 +108,19 @@ def test_a_question_longer_than_the_servers_context(customer: dict[str, str]) ->
     assert done.returncode == 3
     assert "longer than the context" in done.stderr.decode()
     assert "the context holds 1,024" in done.stderr.decode()
+
+
+def test_what_a_server_does_not_heed_of_a_load_is_told(customer: dict[str, str]) -> None:
+    done = llmtui(customer, "ask", "-m", "box/demo", "--max-tokens", "1", "--kv-type", "q8_0", "--threads", "1", "hi")
+    assert done.returncode == 0
+    assert "note: `kv_type_k`, `kv_type_v`, `threads` did nothing" in done.stderr.decode()
+
+
+def test_a_gap_is_filled_by_the_server(customer: dict[str, str]) -> None:
+    text = "def two_sum(nums, target):\n<FILL_ME>\n    return []\n"
+    said = [
+        llmtui(customer, "ask", "-m", model, "-p", "infill", "--temperature", "0", "--max-tokens", "12", text)
+        for model in ("box/demo", "demo")
+    ]
+    assert [done.returncode for done in said] == [0, 0]
+    assert said[0].stdout == said[1].stdout != b""

@@ -28,7 +28,7 @@ def header(
     """Which prompt at the left, its size at the right."""
     which = all_[at]
     if which.turn is None:
-        more = " with your draft" if draft.strip() else " as it stands, without a draft"
+        more = " with your draft" if draft.strip() else ", without a draft"
     else:
         more = f" of {len(all_) - 1} · {fmt.name(which.turn.manifest.model)}"
     left = Content.assemble((f"prompt · {subject(which)}", "bold $primary"), (more, "$text-muted"))

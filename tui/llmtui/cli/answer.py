@@ -71,7 +71,17 @@ def answer(
     settings = asking.sampling
     if report.finish_reason == "length" and (settings.json_schema is not None or settings.grammar is not None):
         output.note("warning: the answer is cut off before it had the form asked for; more tokens: --max-tokens N")
+    _tell_unheeded(report, runtime)
     return _tell_report(report, stats=stats, as_json=as_json)
+
+
+def _tell_unheeded(report: AnswerReport, runtime: dict[str, Any]) -> None:
+    """Say which options of a load did nothing, because the model was loaded by a server."""
+    manifest = report.manifest
+    heeded = {"llama.cpp": set(runtime), "ollama": {"context"}}.get(manifest.engine if manifest else "llama.cpp", set())
+    if unheeded := sorted(runtime.keys() - heeded):
+        names = ", ".join(f"`{name}`" for name in unheeded)
+        output.note(f"note: {names} did nothing: the server loads its models in its own way")
 
 
 def _conversation(system: str | None, question: str) -> tuple[ChatMessage, ...]:
