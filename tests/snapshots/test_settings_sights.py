@@ -1,6 +1,6 @@
 """What the screens about settings and prompts look like: profiles, prompts, versions of messages, adapters, details."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -8,12 +8,26 @@ import pytest
 from pilot.conftest import Stage
 from snapshots.test_screens import SIZES, Sight, after, info, sight
 
+from llmtui.app.action import Action, Scope
+from llmtui.app.actions import footer_actions
 from llmtui.app.app import LlmtuiApp
 from llmtui.app.screens.profile_editor import ProfileEditor
 from llmtui.domain.models import AttachedAdapter
 from llmtui.engines.scripted import ScriptedEngine
 
 __all__ = ["sight"]
+
+
+
+@pytest.fixture(autouse=True)
+def _no_footer_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chat's keys are no part of these pictures, so that a new one changes none of them."""
+
+    def shown(actions: Sequence[Action], scope: Scope = "chat") -> list[Action]:
+        return [] if scope == "chat" else list(footer_actions(actions, scope))
+
+    monkeypatch.setattr("llmtui.app.screens.chat.footer_actions", shown)
+
 
 POET = """\
 description: 诗人李白：只用古文回答，每次一首诗，不加解释，也不用标点以外的符号
