@@ -13,7 +13,7 @@ from llmtui.cli.compare_formats import written
 from llmtui.domain.paired import mcnemar, wilson
 from llmtui.engines.scripted import ScriptedTurn
 from llmtui.errors import StoreError, UsageError
-from llmtui.services.compare import Comparison, compare_runs
+from llmtui.services.compare import Comparison, compare_runs, write_report
 
 YES, NO = ScriptedTurn(tokens=("yes",)), ScriptedTurn(tokens=("no",))
 SAMPLES = """samples:
@@ -84,3 +84,19 @@ async def test_what_is_no_run_is_told(tmp_path: Path, quiet_host: None) -> None:
         compare_runs(opened.folders, ["nope"], None)
     alone = compare_runs(opened.folders, [book.run.id[:6]], None)
     assert alone.columns[0].flips is None
+
+
+async def test_a_comparison_is_never_written_over_a_run(tmp_path: Path, quiet_host: None) -> None:
+    opened = Opened(tmp_path, [YES], samples=SAMPLES)
+    book = await opened.run(await opened.begin())
+    before = book.path.read_bytes()
+    with pytest.raises(StoreError) as caught:
+        write_report(str(book.path), "a table")
+    assert "a run is kept there" in caught.value.cause
+    assert book.path.read_bytes() == before
+    report = tmp_path / "report.md"
+    for text in ("an older one, which is longer", "a table"):
+        write_report(str(report), text)
+    assert report.read_text(encoding="utf-8") == "a table"
+    with pytest.raises(StoreError):
+        write_report(str(tmp_path), "a table")

@@ -39,6 +39,12 @@ def names(catalogue: Catalogue) -> list[str]:
     return [info.name for info in catalogue.list()]
 
 
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_name_is_none_of_the_configured_model(catalogue: Catalogue, name: str) -> None:
+    with pytest.raises(UsageError):
+        catalogue.resolve(name)
+
+
 def test_a_model_is_described_from_its_header(catalogue: Catalogue) -> None:
     path = write(Path("models/qwen2-0_5b-q8.gguf"), model(name="Qwen2 \x1b[2J 0.5B", arch="qwen2"))
 

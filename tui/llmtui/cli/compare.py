@@ -32,20 +32,11 @@ same model of the baseline run, or else against the first one there."""
 def command(runs: tuple[str, ...], *, baseline: str | None, format_: str, file: str | None) -> None:
     """Lay runs side by side: scores, speed, and what flips."""
     from llmtui.cli.compare_formats import written  # noqa: PLC0415 - `--help` loads no service
-    from llmtui.services.compare import compare_runs  # noqa: PLC0415
+    from llmtui.services.compare import compare_runs, write_report  # noqa: PLC0415
     from llmtui.services.setup import prepare  # noqa: PLC0415
 
     text = written(compare_runs(prepare().folders, runs, baseline), format_)
     if file is None:
         output.write(text)
         return
-    from pathlib import Path  # noqa: PLC0415 - as above
-
-    from llmtui.errors import StoreError  # noqa: PLC0415
-
-    try:
-        Path(file).write_text(text, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise StoreError(
-            "The comparison cannot be written", cause=f"{file}: {error}", remedy="Choose another file with -o"
-        ) from error
+    write_report(file, text)

@@ -9,10 +9,10 @@ import msgspec
 from llmtui.domain.paired import mcnemar, wilson
 from llmtui.domain.run import Outcome, Result
 from llmtui.domain.text import visible_line
-from llmtui.errors import UsageError
+from llmtui.errors import StoreError, UsageError
 from llmtui.services.runs.book import find_run
 from llmtui.store.paths import Folders
-from llmtui.store.runs import StoredRun, read_run
+from llmtui.store.runs import StoredRun, read_head, read_run
 
 Place = tuple[str, str, int]
 
@@ -103,6 +103,28 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+
+
+def write_report(file: str, text: str) -> None:
+    """Write a comparison into a file, in place of what stood there, but never of a run.
+
+    Raises:
+        StoreError: it cannot be written, or a run is kept there.
+    """
+    path, problem = Path(file), ""
+    try:
+        if path.is_file() and read_head(path) is not None:
+            problem = "a run is kept there"
+        else:
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        problem = error.strerror or str(error)
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        raise StoreError(
+            "The comparison cannot be written", cause=f"{file}: {problem}", remedy="Choose another file with -o"
+        )
 
 
 def compare_runs(folders: Folders, words: Sequence[str], baseline: str | None) -> Comparison:

@@ -100,7 +100,9 @@ class Catalogue:
 
         A server's model is taken at its word: whether the server is there shows when it is loaded.
         """
-        spec = spec or self.default
+        spec = self.default if spec is None else spec
+        if not spec.strip():
+            raise UsageError("No model is named", cause="its name is empty", remedy="Choose one from `llmtui models`")
         if spec == DEMO:
             return self._resolve_demo()
         path = _expanded(spec)

@@ -195,7 +195,7 @@ class Runner:
         self._tell(ModelReady(model=name, loaded=loaded, turns=turns, answered=answered, unfit=unfit))
         if first is not None:
             self._tell_places(name, stage)
-            warming = asyncio.create_task(warm_up(stage.bench().engine, first))
+            warming = asyncio.create_task(warm_up(stage.bench().engine, first, longest_s=self._book.plan.timeout_s))
             if await before(warming, self.stop):
                 self._remark(*await warming)
         try:

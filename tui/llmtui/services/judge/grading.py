@@ -25,7 +25,7 @@ from llmtui.services.judge.prompt import (
     schema_of,
     special_texts,
 )
-from llmtui.services.runs.tries import is_refused
+from llmtui.services.runs.tries import TIME_IS_OVER, is_refused
 from llmtui.services.streams import turn_events
 
 MAX_TOKENS = 2048
@@ -145,7 +145,7 @@ class Examiner:
                 async for event in events:
                     fold.add(event)
         except TimeoutError:
-            return Failed("engine", "The judge took too long", "the time limit is over", "Set another with --timeout")
+            return Failed("engine", "The judge took too long", TIME_IS_OVER, "Set another with --timeout")
         # A template may open the thoughts by itself: what the schema holds stands there then.
         text = fold.text if scale is None or fold.text.strip() else fold.reasoning
         return fold.failure or well_formed(text)

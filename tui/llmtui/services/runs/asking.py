@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from llmtui.domain.defaults import Settled, settle
-from llmtui.domain.events import Failed, Notice
+from llmtui.domain.events import Delta, Failed, Notice, ReasoningDelta
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import GpuReading, HostReading, TurnMetrics
@@ -24,6 +24,7 @@ from llmtui.errors import EngineError, LlmtuiError
 from llmtui.services.conversation import as_messages, now_text
 from llmtui.services.prompting import GAP, PERSONA_MODES, Asked, build
 from llmtui.services.runs.plan import Job
+from llmtui.services.runs.tries import TIME_IS_OVER
 from llmtui.services.sending import manifest_of, request_of
 from llmtui.services.streams import turn_events
 
@@ -31,6 +32,8 @@ GRACE_S = 10.0
 """How long an engine may take to end a turn that was stopped, before it is left behind."""
 WARM_UP_S = 300.0
 """How long the first tokens may take: a server may load the model for them."""
+LAST_TOKEN_S = 10.0
+"""How long the second one may take after the first: a server may pass over the limit, and write on."""
 REMEDY = "Take the run up again with --resume"
 
 
@@ -164,7 +167,7 @@ class Asking:
             await self._turn(stop, ends)
             if self._timed_out:
                 raise EngineError(
-                    "The sample took too long", cause="the time limit is over", remedy="Set another one with --timeout"
+                    "The sample took too long", cause=TIME_IS_OVER, remedy="Set another one with --timeout"
                 )
 
     async def _prompts(self) -> AsyncGenerator[Asked]:
@@ -265,18 +268,23 @@ def of_servers(notices: Sequence[Notice]) -> list[str]:
     return [notice.text for notice in notices if notice.kind == "replica"]
 
 
-async def warm_up(engine: Engine, job: Job) -> list[str]:
+async def warm_up(engine: Engine, job: Job, *, longest_s: float = WARM_UP_S) -> list[str]:
     """Have a model write two tokens, so that the first sample does not pay for what every first turn costs.
+
+    Args:
+        engine: loaded.
+        job: with the settings.
+        longest_s: that it may take at most, when that is less than `WARM_UP_S`.
 
     Returns:
         What the engine had to say of its servers.
     """
     replicas = engine.answering if isinstance(engine, SharesWork) else 1
-    told = await asyncio.gather(*(_two_tokens(engine, job) for _ in range(replicas)))
+    told = await asyncio.gather(*(_two_tokens(engine, job, longest_s) for _ in range(replicas)))
     return [text for texts in told for text in texts]
 
 
-async def _two_tokens(engine: Engine, job: Job) -> list[str]:
+async def _two_tokens(engine: Engine, job: Job, longest_s: float) -> list[str]:
     notices: list[Notice] = []
     request = GenerateRequest(
         id=uuid.uuid4().hex,
@@ -285,10 +293,16 @@ async def _two_tokens(engine: Engine, job: Job) -> list[str]:
     )
     with contextlib.suppress(LlmtuiError, TimeoutError):
         async with (
-            asyncio.timeout(WARM_UP_S),
+            asyncio.timeout(min(longest_s, WARM_UP_S)) as limit,
             contextlib.aclosing(turn_events(engine, request, remedy=REMEDY)) as events,
         ):
-            notices.extend([event async for event in events if isinstance(event, Notice)])
+            last = None
+            async for event in events:
+                if isinstance(event, Notice):
+                    notices.append(event)
+                elif last is None and isinstance(event, Delta | ReasoningDelta):
+                    last = asyncio.get_running_loop().time() + LAST_TOKEN_S
+                    limit.reschedule(min(last, limit.when() or last))
     return of_servers(notices)
 
 

@@ -11,6 +11,8 @@ from llmtui.domain.events import Failed
 SERVER_TRIES = 4
 LOCAL_TRIES = 2
 LONGEST_WAIT_S = 30.0
+TIME_IS_OVER = "the time limit is over"
+"""The cause of an error that comes again, too, and costs the whole limit each time."""
 _REFUSED = re.compile(r"HTTP 4(?!08|25|29)\d\d\b")
 """An error of ours, as the engines' boundary words it, that comes again however often one asks."""
 
@@ -33,9 +35,9 @@ def is_refused(error: Failed) -> bool:
 
 
 def is_passing(tried: Tried) -> bool:
-    """Whether a server's failure may be over soon."""
+    """Whether a server's failure may be over soon; an answer that takes too long will do so again."""
     error = tried.error
-    return error is not None and error.kind == "engine" and not is_refused(error)
+    return error is not None and error.kind == "engine" and error.cause != TIME_IS_OVER and not is_refused(error)
 
 
 async def on_server(

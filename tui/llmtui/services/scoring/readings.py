@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.scorers import Choice, JsonSchema, Number
 from llmtui.services.scoring.folding import normal
 from llmtui.services.scoring.result import Score, verdict
+from llmtui.services.scoring.searching import search
 
 _RAISED = re.compile("[⁰¹²³⁴-⁹₀-₉]+")
 """Exponents and indices: as plain digits they would be part of the number before them."""
@@ -16,6 +18,8 @@ _NUMBER = re.compile(
 )
 _ROUNDING = 1e-12
 """So that 0.31 is within 0.01 of 0.3, which it is not in binary fractions."""
+_SPACES = re.compile(r"\s{2,}")
+"""Kept as one: a model may write thousands of them, through which the expressions below would go again and again."""
 _FENCE = re.compile(r"```(?:json)?(.*?)```", re.DOTALL | re.IGNORECASE)
 
 
@@ -53,7 +57,7 @@ def choice(scorer: Choice, answer: str, sample: Sample) -> Score:
 
 def chosen_letter(text: str, letters: str) -> str | None:
     """The letter that an answer chooses: said in so many words, standing first, or else standing last by itself."""
-    text = normal(text).replace("*", "").strip()
+    text = _SPACES.sub(_one_space, normal(text).replace("*", "").strip())
     letter = f"[{letters}]"
     free = rf"(?<![A-Za-z]){{0}}({letter})(?![A-Za-z'])"
     said = rf"(?:answer|choice|option)\s*(?:is|:|=)?\s*[:(\[]*\s*{free.format('')}"
@@ -68,6 +72,10 @@ def chosen_letter(text: str, letters: str) -> str | None:
         return first[1]
     alone = re.findall(rf"(?<![A-Za-z])({letter})(?![A-Za-z']|\s+[a-z])", text)
     return str(alone[-1]) if alone else None
+
+
+def _one_space(spaces: re.Match[str]) -> str:
+    return "\n" if "\n" in spaces[0] else " "
 
 
 def json_schema(scorer: JsonSchema, answer: str, sample: Sample) -> Score:  # noqa: ARG001 - all scorers' signature
@@ -88,12 +96,32 @@ def _misfit(value: Any, schema: dict[str, Any]) -> str | None:
     import referencing  # noqa: PLC0415
     import referencing.exceptions  # noqa: PLC0415
 
-    kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    validators: Any = jsonschema.validators
+    given = validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    kind = validators.extend(given, {"pattern": _pattern, "patternProperties": _pattern_properties})
     try:
         error = next(kind(schema, registry=referencing.Registry()).iter_errors(value), None)
     except (jsonschema.SchemaError, referencing.exceptions.Unresolvable) as error_:
         return f"the schema is not valid: {error_}"
     return f"{error.json_path}: {error.message}" if error else None
+
+
+def _pattern(validator: Any, pattern: str, text: Any, schema: Any) -> Iterator[Any]:  # noqa: ARG001 - jsonschema's signature
+    """The keyword, searched for within a time limit."""
+    import jsonschema  # noqa: PLC0415 - needed by few sets
+
+    if validator.is_type(text, "string") and search(pattern, text, any_char=False) is None:
+        yield jsonschema.ValidationError(f"{text!r} does not match {pattern!r}")
+
+
+def _pattern_properties(validator: Any, patterns: dict[str, Any], value: Any, schema: Any) -> Iterator[Any]:  # noqa: ARG001 - the same
+    """The keyword, searched for within a time limit."""
+    if not validator.is_type(value, "object"):
+        return
+    for pattern, inner in patterns.items():
+        for key, one in value.items():
+            if search(pattern, key, any_char=False) is not None:
+                yield from validator.descend(one, inner, path=key, schema_path=pattern)
 
 
 def _target(sample: Sample) -> float | None:

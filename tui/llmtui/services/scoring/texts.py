@@ -1,12 +1,11 @@
 """Scorers that compare the answer's text with values."""
 
-import re
-
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.scorers import Contains, Equals, Length, NotContains, NotRegex, Regex, Similarity
 from llmtui.domain.text import visible_characters
 from llmtui.services.scoring.folding import folded, normal
 from llmtui.services.scoring.result import Score, verdict
+from llmtui.services.scoring.searching import search
 
 
 def equals(scorer: Equals, answer: str, sample: Sample) -> Score:
@@ -73,6 +72,5 @@ def length(scorer: Length, answer: str, sample: Sample) -> Score:  # noqa: ARG00
 
 
 def _search(scorer: Regex | NotRegex, answer: str) -> str | None:
-    pattern = re.compile(scorer.pattern, re.DOTALL | (re.IGNORECASE if scorer.ignore_case else 0))
-    match = pattern.search(answer) or pattern.search(normal(answer))
-    return match[0] if match else None
+    found = search(scorer.pattern, answer, ignore_case=scorer.ignore_case)
+    return search(scorer.pattern, normal(answer), ignore_case=scorer.ignore_case) if found is None else found
