@@ -44,8 +44,8 @@ def serve(endpoint: str) -> None:
     from llmtui.engines.llama.worker.bindings import llama
 
     llama.llama_backend_init()
-    ggml, base = devices._ggml(), devices._base()
-    address = base.ggml_backend_reg_get_proc_address(
+    ggml = devices._ggml()
+    address = ggml.ggml_backend_reg_get_proc_address(
         ggml.ggml_backend_reg_by_name(b"RPC"), b"ggml_backend_rpc_start_server"
     )
     text, number = ctypes.c_char_p, ctypes.c_size_t

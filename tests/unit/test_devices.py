@@ -34,7 +34,7 @@ async def listening(answer: bytes | None) -> AsyncIterator[str]:
 
 
 def test_without_workers_nothing_is_added_and_the_build_is_told_by_its_devices() -> None:
-    assert devices.add_workers(()) == ()
+    devices.add_workers(())
     assert devices.listed()
     assert devices.has_gpu() == any(device.name != "CPU" for device in devices.listed())
 
@@ -44,7 +44,7 @@ def test_without_workers_nothing_is_added_and_the_build_is_told_by_its_devices()
     [
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is no RPC worker", "another protocol"),
         (b"", "is no RPC worker", "another protocol, or none"),
-        (None, "does not answer", "it serves one program at a time"),
+        (None, "does not answer", "it holds one model at a time"),
     ],
 )
 async def test_what_is_no_worker_is_told(

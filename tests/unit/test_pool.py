@@ -136,6 +136,15 @@ async def test_nothing_stays_with_a_budget_of_nothing_but_the_model_that_answers
     assert machine.warm == "b"
 
 
+async def test_workers_on_other_machines_hold_one_model() -> None:
+    machine = Machine()
+    for name, workers in (("a", ()), ("b", ("far:1", "far:2")), ("c", ("far:3",)), ("d", ("far:2",))):
+        machine.host.runtime = Runtime(rpc=workers)
+        await machine.load(name)
+
+    assert machine.warm == "dca"
+
+
 async def test_models_on_servers_cost_nothing() -> None:
     machine = Machine(limits=Pool(models=1))
     await machine.load(model("s", 500 * GIB, server="box"))

@@ -158,7 +158,7 @@ class LoadedModel(msgspec.Struct, frozen=True, kw_only=True):
         recurrent: the state has a fixed size, so no prefix of it can be cut.
         adapters: attached now.
         slots: answers that a server writes at once; None where it does not say, and in a process of our own.
-        devices: of other machines that hold a part of the model, e.g. `RPC0 at 10.0.0.2:50052`.
+        devices: of other machines, with what each holds of the weights, e.g. `RPC0[10.0.0.2:50052] 4.1 GiB`.
         replicas: URLs of the servers that share the work; empty for one.
         infill: texts of the tokens that stand before, between and behind the parts around a gap; None where the
             vocabulary has none, and for servers, which know their own.

@@ -71,6 +71,8 @@ def _device(around: Circumstances) -> str:
 
 
 def _bandwidth(around: Circumstances) -> str:
+    if around.model.devices:
+        return "layers run on other machines"
     if around.model.gpu_layers:
         return "layers run on the GPU, whose memory bandwidth is not measured"
     if not around.bandwidth_known:

@@ -115,11 +115,19 @@ class WarmPool:
     async def make_room(self, info: ModelInfo, runtime: Runtime, current: Warm | None) -> Warm | None:
         """Close what does not fit beside a model that is about to be loaded, the current one last.
 
-        Where the model would not fit into the empty memory either, nothing is closed for it.
+        Where the model would not fit into the empty memory either, nothing is closed for it. Workers on other machines
+        hold one model at a time: one that is loaded there goes.
 
         Returns:
             A model that stands in the way and is in the middle of an answer; None when the way is free.
         """
+        if info.server is None:
+            for model in self._by_age(current):
+                if set(model.runtime.rpc).isdisjoint(runtime.rpc):
+                    continue
+                if model.answers:
+                    return model
+                await self.close(model)
         if info.server is not None or info.size_bytes is None or self._is_hopeless(info):
             return None
         for model in self._by_age(current):

@@ -9,7 +9,7 @@ from typing import Any
 
 from llmtui.domain.text import visible_line
 from llmtui.engines.llama.features import Device
-from llmtui.engines.llama.worker.bindings import ggml_base, llama
+from llmtui.engines.llama.worker.bindings import llama
 from llmtui.errors import EngineError
 
 CONNECT_S = 5.0
@@ -43,7 +43,7 @@ def has_gpu() -> bool:
     return any(ggml.ggml_backend_dev_by_type(kind) for kind in _GPUS)
 
 
-def add_workers(endpoints: Sequence[str]) -> tuple[Device, ...]:
+def add_workers(endpoints: Sequence[str]) -> None:
     """Make the devices of RPC workers known, before a model is loaded; llama.cpp then spreads its layers over them.
 
     Each is asked first, since llama.cpp ends the process over one that it cannot reach.
@@ -55,7 +55,7 @@ def add_workers(endpoints: Sequence[str]) -> tuple[Device, ...]:
         EngineError: the build has no RPC, or a worker cannot be reached or does not answer.
     """
     if not endpoints:
-        return ()
+        return
     ggml = _ggml()
     if ggml is None or not llama.llama_supports_rpc():
         raise EngineError(
@@ -65,18 +65,16 @@ def add_workers(endpoints: Sequence[str]) -> tuple[Device, ...]:
         )
     for endpoint in endpoints:
         _greet(endpoint)
-    before = len(listed())
     add = _function(ggml, "ggml_backend_rpc_add_server")
     for endpoint in endpoints:
         registry = add(endpoint.encode())
         if not registry:
             raise EngineError(f"The RPC worker {visible_line(endpoint)} has no device", remedy=_START)
         ggml.ggml_backend_register(registry)
-    return listed()[before:]
 
 
 def _greet(endpoint: str) -> None:
-    """Say hello as llama.cpp does, and hang up: a worker serves one program at a time."""
+    """Say hello as llama.cpp does, and hang up: a worker serves one client at a time."""
     host, _, port = endpoint.rpartition(":")
     shown = visible_line(endpoint)
     try:
@@ -88,8 +86,8 @@ def _greet(endpoint: str) -> None:
             except TimeoutError as error:
                 raise EngineError(
                     f"The RPC worker {shown} does not answer",
-                    cause=f"nothing came in {ANSWER_S:.0f} s; it serves one program at a time",
-                    remedy="See whether another program uses it, then load the model again.",
+                    cause=f"nothing came in {ANSWER_S:.0f} s; it holds one model at a time",
+                    remedy="See whether another program has a model there; then load this one again.",
                 ) from error
     except OSError as error:
         raise EngineError(
@@ -100,18 +98,17 @@ def _greet(endpoint: str) -> None:
 
 
 def _told(device: int) -> Device:
-    base = _base()
+    ggml = _ggml()
     return Device(
-        name=base.ggml_backend_dev_name(device).decode(errors="replace"),
-        description=base.ggml_backend_dev_description(device).decode(errors="replace"),
+        name=ggml.ggml_backend_dev_name(device).decode(errors="replace"),
+        description=ggml.ggml_backend_dev_description(device).decode(errors="replace"),
     )
 
 
 def _function(ggml: Any, name: str) -> Any:
     """A function of the RPC back end, wherever the build has put it."""
-    base = _base()
     registry = ggml.ggml_backend_reg_by_name(b"RPC")
-    address = base.ggml_backend_reg_get_proc_address(registry, name.encode()) if registry else None
+    address = ggml.ggml_backend_reg_get_proc_address(registry, name.encode()) if registry else None
     if not address:
         raise EngineError("This llama.cpp was built without RPC", cause=f"it has no {name}", remedy=_NO_RPC)
     return ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_char_p)(address)
@@ -119,31 +116,27 @@ def _function(ggml: Any, name: str) -> Any:
 
 @cache
 def _ggml() -> Any:
-    """The library that knows the back ends; None where the build has none of its own."""
+    """The library that knows the back ends, and all it is linked with; None where it cannot be reached.
+
+    It is reached through llama.cpp's own file: the package holds every library under several names, as copies, and a
+    copy has devices of its own, which llama.cpp would never see.
+    """
     folder = Path(llama.__file__).parent / "lib"
-    names = [f"libggml.{ending}" for ending in ("so", "dylib")] + ["ggml.dll"]
-    found = next((folder / name for name in names if (folder / name).exists()), None)
-    if found is None:
+    own = next((folder / name for name in ("libllama.so", "libllama.dylib") if (folder / name).exists()), None)
+    ggml: Any = ctypes.CDLL(str(own)) if own is not None else None
+    if not hasattr(ggml, "ggml_backend_dev_count"):
         return None
-    ggml = ctypes.CDLL(str(found))
+    address, text = ctypes.c_void_p, ctypes.c_char_p
     ggml.ggml_backend_dev_count.restype = ctypes.c_size_t
-    ggml.ggml_backend_dev_get.argtypes = [ctypes.c_size_t]
-    ggml.ggml_backend_dev_get.restype = ctypes.c_void_p
-    ggml.ggml_backend_dev_by_type.argtypes = [ctypes.c_int]
-    ggml.ggml_backend_dev_by_type.restype = ctypes.c_void_p
-    ggml.ggml_backend_reg_by_name.argtypes = [ctypes.c_char_p]
-    ggml.ggml_backend_reg_by_name.restype = ctypes.c_void_p
-    ggml.ggml_backend_register.argtypes = [ctypes.c_void_p]
-    ggml.ggml_backend_register.restype = None
+    for name, takes, gives in (
+        ("ggml_backend_dev_get", [ctypes.c_size_t], address),
+        ("ggml_backend_dev_by_type", [ctypes.c_int], address),
+        ("ggml_backend_dev_name", [address], text),
+        ("ggml_backend_dev_description", [address], text),
+        ("ggml_backend_reg_by_name", [text], address),
+        ("ggml_backend_reg_get_proc_address", [address, text], address),
+        ("ggml_backend_register", [address], None),
+    ):
+        function = getattr(ggml, name)
+        function.argtypes, function.restype = takes, gives
     return ggml
-
-
-@cache
-def _base() -> Any:
-    base: Any = ggml_base()
-    for name in ("ggml_backend_dev_name", "ggml_backend_dev_description"):
-        function = getattr(base, name)
-        function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_char_p
-    base.ggml_backend_reg_get_proc_address.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-    base.ggml_backend_reg_get_proc_address.restype = ctypes.c_void_p
-    return base

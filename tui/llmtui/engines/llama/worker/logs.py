@@ -35,6 +35,7 @@ class LogCapture:
         self.gpu_layers: int | None = None
         self._sums: dict[str, float] = {}
         self._latest: dict[tuple[str, str], float] = {}
+        self._remote: dict[str, float] = {}
         self._part = ""
         self._level = 0
         self._callback = llama.llama_log_callback(self._take)
@@ -56,6 +57,10 @@ class LogCapture:
         for (field, _), mib in self._latest.items():
             sums[field] = sums.get(field, 0.0) + mib
         return MemoryParts(**{field: round(mib * _MIB) for field, mib in sums.items()})
+
+    def remote(self) -> list[tuple[str, int]]:
+        """Devices of RPC workers with the bytes of weights that each holds, as logged."""
+        return [(name, round(mib * _MIB)) for name, mib in self._remote.items()]
 
     def _take(self, level: int, text: bytes, _user_data: object) -> None:
         if level != _LEVEL_CONTINUED:
@@ -85,6 +90,8 @@ class LogCapture:
             # One line per part: split files, windowed and full layers.
             field = _FIELDS.get(kind, "recurrent_bytes")
             self._sums[field] = self._sums.get(field, 0.0) + mib
+        if kind == "model" and device.startswith("RPC"):
+            self._remote[device] = self._remote.get(device, 0.0) + mib
 
 
 def _to_standard_error(line: str) -> None:

@@ -10,10 +10,10 @@ import msgspec
 
 from llmtui.domain.events import LoadProgress
 from llmtui.domain.models import LoadedModel
+from llmtui.domain.quantities import size
 from llmtui.domain.settings import Runtime
 from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import visible_line
-from llmtui.engines.llama.features import Device
 from llmtui.engines.llama.wire import Load, LoadReply
 from llmtui.engines.llama.worker import devices, loading, machine
 from llmtui.engines.llama.worker import facts as file_facts
@@ -53,7 +53,7 @@ def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
     available = machine.available_memory()
     logs = LogCapture()
     llama.llama_backend_init()
-    remote = devices.add_workers(load.runtime.rpc)
+    devices.add_workers(load.runtime.rpc)
     outbox.send(LoadReply(LoadProgress("reading weights", 0.0)))
     with ThreadPoolExecutor(2) as pool:
         facts = pool.submit(file_facts.tensor_facts, load.path)
@@ -80,7 +80,6 @@ def open_model(load: Load, outbox: Outbox) -> tuple[Opened, LoadedModel]:
         load_s = time.perf_counter() - started
         opened = Opened(model=model, vocabulary=vocabulary, template=template, adapters=adapters)
         described = _describe(load, opened, known, logs)
-        described = msgspec.structs.replace(described, devices=tuple(_named(device) for device in remote))
         loaded = msgspec.structs.replace(described, load_s=load_s, fingerprint=print_.result())
     return opened, loaded
 
@@ -137,11 +136,8 @@ def _describe(load: Load, opened: Opened, facts: TensorFacts | None, logs: LogCa
         recurrent=model.recurrent,
         infill=opened.vocabulary.infill(),
         adapters=opened.adapters.attached,
+        devices=tuple(f"{visible_line(name)} {size(held)}" for name, held in logs.remote()),
     )
-
-
-def _named(device: Device) -> str:
-    return visible_line(f"{device.name} at {device.description}")
 
 
 def _kv_growth(model: OpenModel, runtime: Runtime, logged_bytes: int | None) -> float | None:
