@@ -31,7 +31,8 @@ your files, and with limits. Without a sandbox it is refused; --unsafe-code as w
 listed from either end. Where the two differ the grade between them counts; how often they agree is told at the end. A
 person's grade stands above a judge's: Alt+G in llmtui shows what waits for one.
 
---parallel N asks N samples at once: N requests to a server, N slots of a model in this machine's memory.
+--parallel N asks N samples at once: N requests to a server, or to all that `urls` of [servers.NAME] lists together; N
+slots of a model in this machine's memory.
 
 Exit codes: 0 every sample passed or waits; 1 some failed, or have no answer; 2 usage; 3 no model could be asked,
 or the judge failed; 130 interrupted."""
