@@ -188,6 +188,8 @@ class NotebookScreen(Screen[None]):
         message.stop()
         if self._save_timer is None and not self._desk.running:
             self._save_timer = self.set_timer(SAVE_S, self.save)
+            if self._area.text != self._desk.notebook.text:
+                self._problem(None)
         self._count_later()
         self._show_rule()
 
@@ -230,7 +232,7 @@ class NotebookScreen(Screen[None]):
 
     def action_notebook_write(self) -> None:
         """Have the model go on, or fill the gap."""
-        if not self._is_writing():
+        if not self._cannot_write():
             self.save()
             text = self._area.text
             start = text.find(GAP) if GAP in text else len(text)
@@ -238,10 +240,10 @@ class NotebookScreen(Screen[None]):
 
     def action_notebook_again(self) -> None:
         """Have it written anew."""
+        if self._cannot_write():
+            return
         self.save()
         written, head = self._desk.notebook.generated, self._desk.notebook.head
-        if self._is_writing():
-            return
         if head is None or head.role == "user":
             self.action_notebook_write()
         elif written is None:
@@ -262,6 +264,13 @@ class NotebookScreen(Screen[None]):
         if self._desk.running:
             self._refused()
         return self._desk.running
+
+    def _cannot_write(self) -> bool:
+        loading = self._controller.loading
+        if loading is not None and not self._controller.answers:
+            self.say(f"{loading.name} is still being loaded")
+            return True
+        return self._is_writing()
 
     def action_notebook_gap(self) -> None:
         """Put a gap at the cursor, in place of the one there was."""
