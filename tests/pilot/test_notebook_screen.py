@@ -11,6 +11,7 @@ from llmtui.app.widgets.bar import Bar, Rule
 from llmtui.app.widgets.notebook_area import NotebookArea
 from llmtui.domain.models import LoadedModel
 from llmtui.engines.scripted import ScriptedEngine
+from llmtui.errors import ModelError
 from llmtui.services.prompting import GAP
 
 ENDLESS = answer("月" * 3000, delay_s=0.01)
@@ -277,3 +278,75 @@ async def test_nothing_to_do_is_said(stage):
             await screen.pilot.press(key)
             await screen.see(words)
         assert screen.app.screen.query_one(Rule)
+
+
+async def test_the_inspector_shows_the_text_as_it_is_sent_and_what_was_sent(filling):
+    filling.script = [answer("middle")]
+    async with filling.run() as screen:
+        await notebook(screen, f"left{GAP}right")
+        await written(screen)
+        await screen.pilot.press("f3")
+        await screen.see("leftmiddleright")
+        await screen.pilot.press("left")
+        await screen.see("<P>left<S>right<M>")
+        await screen.pilot.press("escape")
+        await screen.until(lambda: isinstance(screen.app.screen, NotebookScreen))
+        await written(screen, "f4")
+        assert "version 2 of 2" in said(screen, "#notebook-status")
+
+
+async def test_a_profile_is_chosen_in_the_notebook_and_the_chat_hints_at_it(stage):
+    async with stage.run(size=(80, 24)) as screen:
+        await notebook(screen, "text ")
+        await screen.pilot.press("ctrl+t")
+        await screen.see("base-text")
+        await screen.pilot.press(*"base-text", "enter")
+        await screen.until(lambda: isinstance(screen.app.screen, NotebookScreen))
+        assert "notebook · base-text" in said(screen, "#notebook-header")
+        await written(screen)
+        turn = screen.chat.desk.notebook.last_turn
+        assert (turn.manifest.profile, turn.manifest.sampling.repeat_last_n) == ("base-text", 256)
+        await screen.pilot.press("escape")
+        await screen.see("base-text · text · F7 notebook")
+
+
+async def test_another_model_goes_on_with_the_text_and_one_that_fails_is_told(stage):
+    stage.add_model("other")
+    stage.add_model("broken")
+    async with stage.run() as screen:
+        await notebook(screen, "text ")
+        await screen.pilot.press("ctrl+o")
+        await screen.see("other")
+        await screen.pilot.press(*"other", "enter")
+        await screen.until(lambda: screen.controller.model.name == "other" and screen.controller.loading is None)
+        await screen.until(lambda: "other" in said(screen, "#notebook-header"))
+        await written(screen)
+        assert screen.chat.desk.notebook.head.model == "other"
+        stage.load_failure = ModelError("The file is damaged", cause="x", remedy="y")
+        await screen.pilot.press("ctrl+o")
+        await screen.see("broken")
+        await screen.pilot.press(*"broken", "enter")
+        await screen.see("The file is damaged")
+        assert isinstance(screen.app.screen, NotebookScreen)
+
+
+async def test_while_a_model_is_loaded_for_the_first_time_the_text_waits(stage):
+    stage.load_s = 1.5
+    async with stage.run(ready=False) as screen:
+        await screen.until(lambda: screen.controller.loading is not None)
+        await notebook(screen, "text")
+        await screen.pilot.press("f5")
+        await screen.see("is still being loaded")
+        await screen.until(lambda: screen.controller.answers)
+        await written(screen)
+
+
+async def test_the_text_is_edited_in_an_editor_and_only_a_change_counts(stage, monkeypatch):
+    answers = ["one\ntwo", "one\ntwo more"]
+    monkeypatch.setattr("llmtui.app.editor.edited_outside", lambda _app, _text: (answers.pop(0), None))
+    async with stage.run() as screen:
+        await notebook(screen, "one\ntwo\n")
+        await screen.pilot.press("alt+e")
+        assert area(screen).text == "one\ntwo\n"
+        await screen.pilot.press("alt+e")
+        assert area(screen).text == "one\ntwo more"

@@ -270,6 +270,35 @@ def test_prompt_inspector(snap_compare, sight: Sight, monkeypatch: pytest.Monkey
     assert snap_compare(sight.app(theme=theme), terminal_size=(80, 24), run_before=ready)
 
 
+TALE = "# 静夜思\n\n床前明月光，疑是地上霜。举头望明月，低头思故乡。\n\nThe moon before my bed — "
+
+
+def a_notebook(app: LlmtuiApp) -> None:
+    """A text that a model has gone on with, and a gap."""
+    app.chat.action_open_notebook()
+    app.chat.desk.notebook.note(TALE)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_notebook(snap_compare, sight: Sight, monkeypatch: pytest.MonkeyPatch, size: str):
+    monkeypatch.setattr("llmtui.services.turn_runner.summary_line", lambda _: "42.1 tok/s · ttft 0.21 s · 15 tok · ctx 1 %")
+
+    async def ready(pilot: Pilot[None]) -> None:
+        await after(words="F5 write", state=a_notebook)(pilot)
+        await pilot.press("f5")
+        await after(words="42.1")(pilot)
+        await pilot.press("ctrl+home", "down", "down", "end", "f6")
+        await after(words="fills the gap")(pilot)
+        await after(words="% context")(pilot)
+        await after(words="changed since")(pilot)
+
+    app = sight.app()
+    app.services.host._open_engine = lambda *_: ScriptedEngine(
+        [ScriptedTurn(tokens=("is", " it", " hoarfrost", "，", "霜吗？"))], model=MODEL
+    )
+    assert snap_compare(app, terminal_size=SIZES[size], run_before=ready)
+
+
 def test_trouble(snap_compare, sight: Sight, monkeypatch: pytest.MonkeyPatch):
     """A dead engine and a full disk at once, on a small screen."""
 

@@ -8,6 +8,7 @@ from llmtui.app import format as fmt
 from llmtui.app.entries import DEMO_REMARK, SHORT_DEMO_REMARK
 from llmtui.app.widgets.panel_lines import ALARM_FRACTION, status_text
 from llmtui.domain.defaults import settle
+from llmtui.domain.profile import RAW_MODES
 from llmtui.domain.snapshot import ProfilerSnapshot
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ def _settings(controller: "ChatController", info: "ModelInfo", width: int) -> tu
     if profile.name != DEFAULT or controller.edits:
         name = fmt.name(profile.name) + (" *" if controller.edits else "")
         short = Content.styled(name, "bold $secondary")
-        return Content.assemble(short, (f" · {profile.mode}", "$text-muted")), short
+        hint = f" · {controller.key('open_notebook')} notebook" if profile.mode in RAW_MODES else ""
+        return Content.assemble(short, (f" · {profile.mode}{hint}", "$text-muted")), short
     if info.source == "demo":
         return (Content.styled(DEMO_REMARK if width >= 100 else SHORT_DEMO_REMARK, "$text-muted"),)
     loaded = controller.loaded

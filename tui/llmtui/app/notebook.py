@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from llmtui.app.controller import ChatController
     from llmtui.domain.events import TurnEvent
     from llmtui.services.notebook import Notebook
+    from llmtui.services.session import ChatSession
 
 Spawn = Callable[[Coroutine[object, object, None], str], None]
 
@@ -40,10 +41,12 @@ class NotebookDesk:
 
     Attributes:
         view: the screen; None while the notebook is put aside.
+        services: the parts of the program.
     """
 
     def __init__(self, controller: "ChatController", spawn: Spawn) -> None:
         self.view: NotebookView | None = None
+        self.services = controller.services
         self._controller = controller
         self._spawn = spawn
         self._notebook: Notebook | None = None
@@ -57,9 +60,14 @@ class NotebookDesk:
         if self._notebook is None:
             from llmtui.services.notebook import Notebook  # noqa: PLC0415 - not needed for the first paint
 
-            services = self._controller.services
+            services = self.services
             self._notebook = Notebook.new(services.host, services.folders, wanted=self._controller.wanted)
         return self._notebook
+
+    @property
+    def session(self) -> "ChatSession":
+        """The conversation that the notebook is; see `Notebook`."""
+        return self.notebook.session
 
     @property
     def running(self) -> bool:
@@ -80,7 +88,7 @@ class NotebookDesk:
 
         if self.holds(path):
             return None
-        services, wanted = self._controller.services, self._controller.wanted
+        services, wanted = self.services, self._controller.wanted
         try:
             notebook = await asyncio.to_thread(Notebook.reopen, services.host, services.folders, path, wanted=wanted)
         except LlmtuiError as error:
@@ -108,7 +116,7 @@ class NotebookDesk:
 
         async def give_up() -> None:
             self._hung = True
-            await self._controller.services.host.give_up()
+            await self.services.host.give_up()
 
         def slow() -> None:
             if self.view is not None:

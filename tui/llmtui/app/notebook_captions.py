@@ -10,6 +10,7 @@ from llmtui.app import captions
 from llmtui.app import format as fmt
 from llmtui.app.actions import Action
 from llmtui.app.widgets.panel_lines import status_text
+from llmtui.domain.profile import RAW_MODES
 from llmtui.domain.text import visible_line
 from llmtui.services.prompting import GAP
 
@@ -40,8 +41,11 @@ def header(controller: "ChatController", width: int, operations: "Sequence[Opera
     left, right = captions.header(controller, width, operations)
     if operations or controller.loading is not None:
         return left, right
-    name = fmt.name(controller.profile.name) + (" *" if controller.edits else "")
-    return left, Content.assemble(("notebook", "bold $secondary"), (f" · {name}", "$text-muted"))
+    profile = controller.profile
+    name = fmt.name(profile.name) + (" *" if controller.edits else "")
+    before = profile.system if profile.mode in RAW_MODES else None
+    system = f" · {len(before):,} characters of its system text come first" if before else ""
+    return left, Content.assemble(("notebook", "bold $secondary"), (f" · {name}{system}", "$text-muted"))
 
 
 def status(notebook: "Notebook", live: "ProfilerSnapshot | None", width: int) -> Content:

@@ -81,6 +81,14 @@ NOTEBOOK_ACTIONS: tuple[Action, ...] = (
         footer=8,
     ),
     Action(
+        id="notebook_prompt",
+        key="f3",
+        label="prompt",
+        help="Show what the model is sent, token by token, and what it was sent before.",
+        group="Notebook",
+        scope="notebook",
+    ),
+    Action(
         id="notebook_editor",
         key="alt+e",
         label="editor",

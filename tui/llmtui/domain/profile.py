@@ -12,6 +12,8 @@ from llmtui.domain.templates import NamedTemplate
 
 Mode = Literal["instruct", "chat", "chat-instruct", "text", "infill"]
 Overflow = Literal["stop", "slide", "compact"]
+RAW_MODES: frozenset[Mode] = frozenset({"text", "infill"})
+"""Of raw text: without turns, template and persona."""
 MAX_PROSE = 1 << 20
 """Characters of a profile's longest text: more than any context holds."""
 

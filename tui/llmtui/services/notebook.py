@@ -14,7 +14,7 @@ import msgspec
 
 from llmtui.domain.events import TurnEvent
 from llmtui.domain.messages import Message
-from llmtui.domain.profile import Wanted
+from llmtui.domain.profile import RAW_MODES, Wanted
 from llmtui.domain.splices import splice_between
 from llmtui.domain.text import visible, well_formed
 from llmtui.domain.tree import MessageTree
@@ -30,9 +30,6 @@ from llmtui.services.thread import Thread, file_name
 from llmtui.store.paths import Folders
 from llmtui.store.transcript_writer import TranscriptWriter
 from llmtui.store.transcripts import SUFFIX, Transcript, read_transcript
-
-RAW_MODES = frozenset({"text", "infill"})
-"""Modes whose profiles are meant for raw text."""
 
 
 class Passage(NamedTuple):

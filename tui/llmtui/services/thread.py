@@ -97,7 +97,9 @@ class Thread:
 
     @property
     def kept(self) -> tuple[Message, ...]:
-        """What the next question follows: one that did not fit makes way for it."""
+        """What the next question follows: one that did not fit makes way for it. In a notebook, nothing."""
+        if self._kind == "notebook":
+            return ()
         return self.messages[:-1] if self.refused else self.messages
 
     def set_system(self, system: str | None) -> None:
@@ -139,6 +141,7 @@ class Thread:
         self._notes = transcript.notes
         self.system_edit = transcript.system
         self.id = transcript.chat.id if transcript.chat else transcript.path.stem
+        self._kind = transcript.chat.kind if transcript.chat else "chat"
         self._on_disk = True
         self._show(transcript.tree)
 

@@ -156,6 +156,7 @@ class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, ForkingScreen, 
     def add_entry(self, entry: Entry) -> None:
         """Append one entry."""
         self._transcript.append_entry(entry)
+        self.tell_notebook(entry)
 
     def begin_answer(self, entry_id: str, label: str) -> None:
         """An answer starts to stream: the timers run."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 STREAM_S = 1 / 3
 """Between two repaints of what is being written, as in the chat."""
-IDLE_S = 2.0
+IDLE_S = 0.5
 SAVE_S = 0.7
 """What was typed is on its way to the disk this soon: under the second that a kill may cost."""
 COUNT_S = 0.25
@@ -101,6 +101,11 @@ class NotebookScreen(Screen[None]):
         """Say so where the terminal is too small."""
         self.app.fit_to(event.size.width, event.size.height)
         self.call_after_refresh(self._captions)
+
+    def on_screen_resume(self) -> None:
+        """Another model or profile may have been chosen."""
+        self._count_later()
+        self._captions()
 
     def show_notebook(self) -> None:
         """Show the notebook that lies on the desk now, from its end."""
@@ -313,16 +318,26 @@ class NotebookScreen(Screen[None]):
         self.app.copy_to_clipboard(text)
         self.say(told.copied(text))
 
+    def action_notebook_prompt(self) -> None:
+        """Show what the model is sent, and was sent."""
+        from llmtui.app.screens.prompt import PromptScreen  # noqa: PLC0415 - seldom needed
+
+        self.save()
+        if not self._desk.running:
+            self._desk.notebook.take(self._controller.wanted)
+        self.app.push_screen(PromptScreen(self._desk, self._area.text, self._actions))
+
     def action_notebook_editor(self) -> None:
         """Edit the text in the user's own editor."""
         from llmtui.app.editor import edited_outside  # noqa: PLC0415 - seldom needed
 
         if self._is_writing():
             return
-        text, problem = edited_outside(self.app, self._area.text)
+        before = self._area.text
+        text, problem = edited_outside(self.app, before)
         if problem is not None:
             self.say(problem)
-        else:
+        elif text != before.rstrip("\n"):  # editors end a file with a line feed, which is no change
             self._area.show_text(visible(text))
 
     def action_notebook_new(self) -> None:

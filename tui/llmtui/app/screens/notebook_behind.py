@@ -11,6 +11,7 @@ from textual.screen import Screen
 from llmtui.app.actions import Action
 from llmtui.app.controller import ChatController
 from llmtui.app.notebook import NotebookDesk
+from llmtui.app.widgets.transcript_view import Entry
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class NotebookBehind(Screen[None]):
                 self.action_open_notebook()
             chat = None
         await self.controller.start(model, chat)
+
+    def tell_notebook(self, entry: Entry) -> None:
+        """Say above the notebook, too, what went wrong in the chat behind it, e.g. a load."""
+        if self.desk.view is not None and entry.kind == "error":
+            self.desk.view.say(f"{entry.label} · the chat says more")
 
     def action_open_notebook(self) -> None:
         """Show the notebook."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -25,13 +25,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from llmtui.app.app import LlmtuiApp
-    from llmtui.app.controller import ChatController
     from llmtui.domain.templates import NamedTemplate
+    from llmtui.services.session import ChatSession
+    from llmtui.services.wiring import Services
 
 FIRST_TOKENS = 4_000
 """Laid out before the first paint: more than any screen shows."""
 MORE_TOKENS = 20_000
 View = Literal["text", "ids", "diff"]
+
+
+class Conversing(Protocol):
+    """Whoever has a conversation, and a model that answers."""
+
+    services: "Services"
+
+    @property
+    def session(self) -> "ChatSession | None":
+        """The conversation; None until the program is up."""
 
 
 class PromptScreen(Screen[None]):
@@ -64,7 +75,7 @@ class PromptScreen(Screen[None]):
     }
     """
 
-    def __init__(self, controller: "ChatController", draft: str, actions: Sequence[Action]) -> None:
+    def __init__(self, controller: Conversing, draft: str, actions: Sequence[Action]) -> None:
         super().__init__()
         self._controller = controller
         self._draft = draft
