@@ -275,7 +275,7 @@ async def test_the_present_chat_is_simply_gone_back_to(stage: Stage):
 async def test_an_empty_history_says_so(stage: Stage):
     async with stage.run() as screen:
         await screen.pilot.press("ctrl+g")
-        await screen.see("no chats yet")
+        await screen.see("nothing yet")
 
 
 async def test_a_model_picked_while_the_first_is_still_looked_for_is_the_one_that_is_loaded(
@@ -327,6 +327,6 @@ async def test_history_names_the_files_that_cannot_be_read(stage: Stage):
             (stage.folders.chats_dir / f"bad-{number}.jsonl").write_bytes(b"\x00 no chat\n")
         (stage.folders.chats_dir / "empty.jsonl").touch()
         await screen.pilot.press("ctrl+g")
-        await screen.see("1 chat · 5 files cannot be read · Enter goes on with one")
+        await screen.see("1 chat · 5 files cannot be read · Enter opens one")
         assert "bad-0.jsonl, bad-1.jsonl, bad-2.jsonl and 2 more" in screen.text
         assert "empty" not in screen.text

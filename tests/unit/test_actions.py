@@ -6,7 +6,9 @@ from llmtui.app.actions import ACTIONS, GROUPS, SCREENS, bindings, footer_action
 from llmtui.app.app import LlmtuiApp
 from llmtui.app.browsing import Browser
 from llmtui.app.screens.chat import ChatScreen
+from llmtui.app.screens.comparison import ComparisonScreen
 from llmtui.app.screens.grading import GradingScreen
+from llmtui.app.screens.history import HistoryScreen
 from llmtui.app.screens.model_picker import ModelPicker
 from llmtui.app.screens.notebook import NotebookScreen
 from llmtui.app.screens.past_runs import PastRuns
@@ -65,6 +67,8 @@ def test_every_action_has_the_method_that_runs_it(action):
         "system": SystemScreen,
         "side": SideBySideScreen,
         "run_setup": RunSetup,
+        "history": HistoryScreen,
+        "comparison": ComparisonScreen,
         "past_runs": PastRuns,
         "grid": RunGridScreen,
         "answer": AnswerScreen,

@@ -29,6 +29,8 @@ Scope = Literal[
     "notebook",
     "system",
     "side",
+    "history",
+    "comparison",
     "run_setup",
     "past_runs",
     "grid",
@@ -52,8 +54,9 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         group: heading on the help screen.
         scope: where its method lives: the chat screen; the mark over its messages, whose keys are single letters
             because nothing is typed there; the list of models; that of profiles; the editor of one; the prompt
-            inspector; grading; the notebook; the editor of the system message; answers side by side; the beginning of
-            a run; the list of past runs; a run's grid; an answer; or the program, where it works on every screen.
+            inspector; grading; the notebook; the editor of the system message; answers side by side; the history; runs
+            side by side; the beginning of a run; the list of past runs; a run's grid; an answer; or the program, where
+            it works on every screen.
         footer: rank in the footer, the lowest first; None keeps it out.
         priority: runs before the focused widget sees the key.
         pin: number of the pinned model that it loads; None for all other actions.

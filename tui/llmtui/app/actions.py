@@ -26,7 +26,7 @@ _SENT_AS_ANOTHER = {
     "alt+b": "ctrl+left",
 }
 _MODIFIERS = frozenset({"ctrl", "alt", "shift", "super", "hyper", "meta"})
-_WITHOUT_TYPING = frozenset({"messages", "prompt", "grading", "side", "grid", "answer"})
+_WITHOUT_TYPING = frozenset({"comparison", "messages", "prompt", "grading", "side", "grid", "answer"})
 _FIXED_KEYS = {"ctrl+c": "tells how to leave"}
 
 

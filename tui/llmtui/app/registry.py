@@ -5,6 +5,7 @@ An action's `id` is the name of the method that runs it (`action_<id>`) and what
 
 from llmtui.app.action import GROUPS, Action, Group, Scope
 from llmtui.app.registry_grading import GRADING_ACTIONS
+from llmtui.app.registry_history import HISTORY_ACTIONS
 from llmtui.app.registry_notebook import NOTEBOOK_ACTIONS
 from llmtui.app.registry_prompt import PROMPT_ACTIONS
 from llmtui.app.registry_runs import RUN_ACTIONS
@@ -28,7 +29,7 @@ ACTIONS: tuple[Action, ...] = (
         id="open_history",
         key="ctrl+g",
         label="history",
-        help="Reopen an earlier chat and go on with it.",
+        help="Go back to an earlier chat, notebook or run.",
         group="Chat",
         footer=3,
     ),
@@ -366,6 +367,7 @@ ACTIONS: tuple[Action, ...] = (
     *GRADING_ACTIONS,
     *NOTEBOOK_ACTIONS,
     *SIDE_ACTIONS,
+    *HISTORY_ACTIONS,
     *RUN_ACTIONS,
     Action(
         id="command_palette",

@@ -30,6 +30,8 @@ WORDS: dict[CellState, str] = {
     "cancelled": "stopped",
     "skipped": "skipped until the run is taken up again",
 }
+MENDED, BROKEN = "▲", "▼"
+"""Better and worse than a baseline."""
 CELL = 13
 """Columns of the terminal that a cell takes at least: sign, score, tokens a second."""
 _FIGURE = 5
@@ -56,6 +58,8 @@ def sample_parts(cell: Cell, width: int) -> list[Part]:
     several = len(cell.marks) > 1
     told = f"{cell.passed}/{len(cell.marks)}" if several and any(cell.marks) else score(cell.value)
     rate = fmt.short_rate(cell.decode_tps) if cell.decode_tps is not None else ""
+    if cell.mended is not None:
+        told = (MENDED if cell.mended else BROKEN) + told
     return [
         (sign, style),
         (fitted(told, _FIGURE + 1, right=True), style if cell.state in {"passed", "failed"} else ""),

@@ -61,14 +61,16 @@ def settings(answers: Sequence[ShownAnswer]) -> tuple[Line, ...]:
     """What the answers came from: first what differs between them, then what is common to all."""
     tables = [_settings(answer.manifest) for answer in answers]
     names = dict.fromkeys(name for table in tables for name in table)
-    lines = [_line(name, [table.get(name, _NONE) for table in tables]) for name in names]
+    lines = [_line(name, tables) for name in names]
     shown = [line for line in lines if line.differs or any(_is_told(line.name, value) for value in line.values)]
     return tuple(sorted(shown, key=lambda line: not line.differs))
 
 
-def _line(name: str, values: Iterable[str]) -> Line:
-    found = tuple(values)
-    return Line(name=name, values=found, differs=len(set(found)) > 1)
+def _line(name: str, tables: Iterable[dict[str, str]]) -> Line:
+    """An answer of which nothing is known yet differs from none."""
+    values = tuple((table.get(name, _NONE), bool(table)) for table in tables)
+    known = {value for value, told in values if told}
+    return Line(name=name, values=tuple(value for value, _ in values), differs=len(known) > 1)
 
 
 def _is_told(name: str, value: str) -> bool:

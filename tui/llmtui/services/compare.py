@@ -144,21 +144,23 @@ def compare_runs(folders: Folders, words: Sequence[str], baseline: str | None) -
     if base is not None and base not in paths:
         paths.insert(0, base)
     runs = [(path, read_run(path)) for path in paths]
-    return _joined(runs, base)
+    return join(runs, base)
 
 
-def _joined(runs: Sequence[tuple[Path, StoredRun]], base: Path | None) -> Comparison:
-    sources = [(path, stored, model) for path, stored in runs for model in stored.run.plan.models]
+def join(runs: Sequence[tuple[Path, StoredRun]], base: Path | None) -> Comparison:
+    """Runs that have been read, on set, sample and epoch; a column a model of a run, in the order of `columns_of`.
+
+    Args:
+        runs: each with its file.
+        base: the file of one of them; None compares with none.
+
+    Raises:
+        UsageError: there is none.
+    """
+    sources = columns_of(runs)
     if not sources:
         raise UsageError("There is nothing to compare", remedy="Name at least one run")
-    tables: list[dict[Place, Result]] = [
-        {
-            (one.set, one.sample, one.epoch): one
-            for one in stored.results.values()
-            if one.model == model and one.outcome != "cancelled"
-        }
-        for _, stored, model in sources
-    ]
+    tables = [table_of(stored, model) for _, stored, model in sources]
     places = list(dict.fromkeys(place for table in tables for place in table))
     first = [number for number, (path, _, _) in enumerate(sources) if path == base]
     columns = []
@@ -176,6 +178,20 @@ def _joined(runs: Sequence[tuple[Path, StoredRun]], base: Path | None) -> Compar
         for place in places
     )
     return Comparison(columns=tuple(columns), rows=tuple(rows))
+
+
+def columns_of(runs: Sequence[tuple[Path, StoredRun]]) -> list[tuple[Path, StoredRun, str]]:
+    """The models of every run, one after the other."""
+    return [(path, stored, model) for path, stored in runs for model in stored.run.plan.models]
+
+
+def table_of(stored: StoredRun, model: str) -> dict[Place, Result]:
+    """What a model's samples came to; one that was stopped counts as not asked."""
+    return {
+        (one.set, one.sample, one.epoch): one
+        for one in stored.results.values()
+        if one.model == model and one.outcome != "cancelled"
+    }
 
 
 def _column(run: str, model: str, label: str, table: dict[Place, Result], flips: Flips | None) -> Column:

@@ -20,9 +20,8 @@ from llmtui.app.entries import EXAMPLES, failure_entry
 from llmtui.app.notebook import NotebookDesk
 from llmtui.app.screens.forking import ForkingScreen
 from llmtui.app.screens.grading_start import GradingStart
-from llmtui.app.screens.notebook_behind import NotebookBehind
+from llmtui.app.screens.history_behind import HistoryBehind
 from llmtui.app.screens.operations_behind import OperationsBehind
-from llmtui.app.screens.running import RunningScreen
 from llmtui.app.screens.system_message import SystemEditing
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
@@ -49,7 +48,7 @@ SAY_S = 4.0
 PLACEHOLDER = "Ask something. Enter sends, Ctrl+J begins a new line."
 
 
-class ChatScreen(NotebookBehind, OperationsBehind, GradingStart, ForkingScreen, RunningScreen, SystemEditing):
+class ChatScreen(HistoryBehind, OperationsBehind, GradingStart, ForkingScreen, SystemEditing):
     """The one screen that is always there.
 
     Args:

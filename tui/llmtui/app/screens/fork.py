@@ -43,6 +43,7 @@ class ForkScreen(SideBySideScreen):
     def on_mount(self) -> None:
         """Show the answers there are, and begin."""
         super().on_mount()
+        self.say("Esc stops the answer and keeps what has come of it")
         self._beat = self.set_interval(STREAM_S, self._show)
         self._spawn(self.forking.run(), "fork")
 

@@ -1,102 +1,206 @@
-"""Going back to an earlier chat."""
+"""Going back to something earlier: a chat, a notebook or a run."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
+from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.widgets import Static
 
 from llmtui.app import format as fmt
+from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
+from llmtui.app.screens.past_runs import STATE_STYLES
 from llmtui.app.screens.picker import PickerScreen
+from llmtui.app.widgets.bar import FooterBar
 from llmtui.app.widgets.table import Column, Row
-from llmtui.domain.transcript import ChatList, ChatSummary
+from llmtui.domain.transcript import ChatList
 from llmtui.errors import LlmtuiError
+from llmtui.services.history import Past, of_chat
 
 NAMED = 3
 """Files that cannot be read, called by their names."""
+BATCH_S = 0.25
+"""Runs are shown as they are read, after so long each time."""
 _COLUMNS = (
-    Column(name="chat", flexible=True),
-    Column(name="last used"),
-    Column(name="turns", right=True),
-    Column(name="model"),
+    Column(name="", rank=9),
+    Column(name="kind", rank=6),
+    Column(name="title", flexible=True),
+    Column(name="last used", rank=5),
+    Column(name="answers", right=True, rank=4),
+    Column(name="model", rank=3),
+    Column(name="state", rank=2),
 )
 
 
-class HistoryScreen(PickerScreen[str]):
-    """Past chats, newest first; Enter goes on with one. It stays open, and says why, when that is not possible.
+class HistoryScreen(PickerScreen[Past]):
+    """Chats, notebooks and runs, the newest first; Enter goes on with one, or opens the run's grid.
+
+    It stays open, and says why, when that is not possible.
 
     Args:
         list_chats: reads the summaries; runs in a thread.
-        reopen: goes on with a chat; returns what stood in the way.
+        list_runs: reads runs one by one; runs in threads.
+        reopen: goes on with a chat or notebook; returns what stood in the way.
+        compare: shows runs beside one another, the first as the baseline.
+        actions: the registry with the user's keys.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "history")]
     DEFAULT_CSS = """
     HistoryScreen #unreadable { display: none; height: auto; max-height: 3; color: $warning; }
+    HistoryScreen #keys { padding: 0; }
     """
 
     def __init__(
         self,
         list_chats: Callable[[], ChatList],
+        list_runs: Callable[[], Iterator[Past]],
         reopen: Callable[[Path], Awaitable[LlmtuiError | None]],
+        compare: Callable[[Sequence[Path]], None],
+        actions: Sequence[Action] = ACTIONS,
     ) -> None:
         super().__init__("History", "type to filter", _COLUMNS)
         self._list_chats = list_chats
+        self._list_runs = list_runs
         self._reopen = reopen
+        self._compare = compare
+        self._actions = tuple(actions)
+        self._found: list[Past] = []
+        self._unreadable = 0
+        self._picked: list[str] = []
 
     def on_mount(self) -> None:
         """Read the summaries without holding up the screen."""
         super().on_mount()
-        self.run_worker(self._list(), exit_on_error=False)
+        self.run_worker(self._list(), group="list", exit_on_error=False)
 
     def compose_below(self) -> ComposeResult:
-        """Names of files that cannot be read."""
+        """Names of files that cannot be read, and the keys."""
         yield Static(id="unreadable", markup=False)
+        yield FooterBar(footer_actions(self._actions, "history"), id="keys")
 
-    def chosen(self, choice: str) -> None:
-        """Try to reopen it."""
+    def chosen(self, choice: Past) -> None:
+        """Open the run, or try to go on with the chat."""
+        if choice.kind == "run":
+            self.dismiss(choice)
+            return
         self.remark("opening …")
-        self.run_worker(self._open(choice), exclusive=True, exit_on_error=False)
+        self.run_worker(self._open(choice), group="open", exclusive=True, exit_on_error=False)
 
     async def _list(self) -> None:
         try:
             found = await asyncio.to_thread(self._list_chats)
         except LlmtuiError as error:
             self.remark(str(error), error=True)
-            return
-        self.fill([chat_row(chat) for chat in found.chats], [chat.path for chat in found.chats])
-        self.remark(_summary(found))
+            found = ChatList()
+        self._unreadable = len(found.unreadable)
         if found.unreadable:
             names = self.query_one("#unreadable", Static)
             names.update(fmt.name(_names(found.unreadable)))
             names.display = True
+        self._add([of_chat(chat) for chat in found.chats])
+        runs = self._list_runs()
+        while batch := await asyncio.to_thread(_some, runs):
+            self._add(batch)
+        self.remark(_summary(self._found, self._unreadable))
 
-    async def _open(self, path: str) -> None:
-        problem = await self._reopen(Path(path))
+    def _add(self, found: Sequence[Past]) -> None:
+        self._found = sorted([*self._found, *found], key=lambda past: past.used_at, reverse=True)
+        self._show()
+        self.remark(f"reading … {len(self._found):,}")
+
+    def _show(self) -> None:
+        self.grow([past_row(past, self._place(past)) for past in self._found], self._found)
+
+    def _place(self, past: Past) -> int | None:
+        return self._picked.index(past.path) + 1 if past.path in self._picked else None
+
+    async def _open(self, past: Past) -> None:
+        problem = await self._reopen(Path(past.path))
         if problem is None:
-            self.dismiss(path)
+            self.dismiss(past)
         else:
             self.remark(str(problem), error=True)
 
+    # Actions
 
-def chat_row(chat: ChatSummary) -> Row:
-    """A chat as a row of the list."""
-    title = fmt.name(chat.title) or "(empty)"
-    if chat.kind == "notebook":
-        title = f"notebook: {title}"
-    used = datetime.fromtimestamp(chat.modified_ns / 1e9).astimezone()
-    cells = (title, f"{used:%Y-%m-%d %H:%M}", str(chat.turns), fmt.name(chat.model))
-    return Row(key=chat.path, cells=cells, search=title)
+    def action_history_mark(self) -> None:
+        """Mark the run for comparing, or take its mark away."""
+        past = self.marked
+        if past is None or past.kind != "run":
+            self.remark("Only runs are compared; type `run` to see them alone", error=True)
+            return
+        if past.path in self._picked:
+            self._picked.remove(past.path)
+        else:
+            self._picked.append(past.path)
+        self._moved = True
+        self._show()
+        self._tell_picked()
+
+    def action_history_compare(self) -> None:
+        """Lay the marked runs side by side."""
+        if len(self._picked) < 2:
+            self._tell_picked()
+        else:
+            self._compare([Path(path) for path in self._picked])
+
+    def _tell_picked(self) -> None:
+        keys = {action.id: action.key_name for action in self._actions}
+        mark, compare = keys["history_mark"], keys["history_compare"]
+        if len(self._picked) < 2:
+            need = "another run" if self._picked else "two runs or more"
+            self.remark(f"{mark} marks {need}; then {compare} compares them")
+        else:
+            self.remark(f"{len(self._picked)} runs are marked, 1 is the baseline; {compare} compares them")
+
+    @on(FooterBar.Pressed)
+    async def _pressed(self, message: FooterBar.Pressed) -> None:
+        message.stop()
+        await self.run_action(message.action.call)
 
 
-def _summary(found: ChatList) -> str:
+def past_row(past: Past, place: int | None = None) -> Row:
+    """A row of the list; `place` is its number among those that are marked."""
+    title, models = fmt.name(past.title) or "(empty)", ", ".join(fmt.name(model) for model in past.models)
+    if past.kind == "run":
+        title, models = f"{title} · {models}", ""
+    amount = f"{past.done:,}" if past.planned is None else f"{past.done:,}/{past.planned:,}"
+    style = STATE_STYLES.get(past.state) if past.state != "finished" else None
+    used = f"{datetime.fromtimestamp(past.used_at).astimezone():%Y-%m-%d %H:%M}"
+    cells = (str(place or ""), past.kind, title, used, amount, models, past.state)
+    return Row(
+        key=past.path,
+        cells=cells,
+        search=" ".join([past.kind, title, past.state, fmt.name(past.id), models]),
+        styles={0: "bold $secondary"} | ({4: style, 6: style} if style else {}),
+    )
+
+
+def _some(runs: Iterator[Past]) -> list[Past]:
+    """The next ones, as many as can be read in a moment; none behind the last."""
+    ends = time.monotonic() + BATCH_S
+    found: list[Past] = []
+    for run in runs:
+        found.append(run)
+        if time.monotonic() >= ends:
+            break
+    return found
+
+
+def _summary(found: Sequence[Past], bad: int) -> str:
     """The line below the list."""
-    chats, bad = len(found.chats), len(found.unreadable)
-    parts = [f"{chats:,} chat{'' if chats == 1 else 's'}" if chats else "no chats yet"]
+    counts = [(kind, sum(past.kind == kind for past in found)) for kind in ("chat", "notebook", "run")]
+    parts = [f"{many:,} {kind}{'' if many == 1 else 's'}" for kind, many in counts if many] or ["nothing yet"]
     if bad:
         parts.append(f"{bad:,} file{'' if bad == 1 else 's'} cannot be read")
-    return " · ".join([*parts, "Enter goes on with one, Esc closes"] if chats else parts)
+    return " · ".join(chain(parts, ["Enter opens one, Esc closes"]) if found else parts)
 
 
 def _names(unreadable: Sequence[str]) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,29 +55,8 @@ class NotebookBehind(Screen[None]):
 
         self.app.push_screen(NotebookScreen(self.desk, self.controller, self.actions))
 
-    def action_open_history(self) -> None:
-        """Go on with an earlier chat or notebook."""
-        from llmtui.app.screens.history import HistoryScreen  # noqa: PLC0415 - not needed for the first paint
-        from llmtui.app.screens.notebook import NotebookScreen  # noqa: PLC0415 - as above
-        from llmtui.services.chats import past_chats  # noqa: PLC0415 - as above
-
-        shown = self.app.screen
-
-        def opened(path: str | None) -> None:
-            if path is None:
-                return
-            notebook = self.desk.holds(Path(path))
-            if not isinstance(shown, NotebookScreen):
-                if notebook:
-                    self.action_open_notebook()
-            elif notebook:
-                shown.show_notebook()
-            else:
-                shown.dismiss(None)
-
-        self.app.push_screen(HistoryScreen(partial(past_chats, self.controller.services.folders), self._reopen), opened)
-
-    async def _reopen(self, path: Path) -> LlmtuiError | None:
+    async def reopen(self, path: Path) -> LlmtuiError | None:
+        """Go on with a chat or a notebook; what stood in the way is returned."""
         try:
             notebook = await asyncio.to_thread(_is_notebook, path)
         except LlmtuiError as error:

@@ -29,7 +29,7 @@ _COLUMNS = (
     Column(name="state", rank=3),
     Column(name="id", rank=1),
 )
-_STYLES = {"running": "$primary", "finished": "$success", "interrupted": "$warning", "broken off": "$error"}
+STATE_STYLES = {"running": "$primary", "finished": "$success", "interrupted": "$warning", "broken off": "$error"}
 _KEYS = "Enter opens one, Esc closes"
 
 
@@ -118,7 +118,7 @@ def run_row(run: "RunSummary") -> Row:
     sets = fmt.name(", ".join(run.sets))
     cells = (when(run.created_at), sets, models, f"{run.done:,}/{run.planned:,}", run.state, run.id)
     search = " ".join([*cells, *map(fmt.name, others)])
-    return Row(key=run.path, cells=cells, search=search, styles={4: _STYLES.get(run.state, "")})
+    return Row(key=run.path, cells=cells, search=search, styles={4: STATE_STYLES.get(run.state, "")})
 
 
 def when(created_at: str) -> str:

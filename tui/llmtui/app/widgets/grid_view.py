@@ -159,7 +159,8 @@ class GridView(ScrollView, can_focus=False):
         longest = max((cell_len(row.sample) for row in self._grid.rows[:_MEASURED]), default=0) + 4
         label = max(LEAST_LABEL, min(longest, width * 2 // 5))
         shown = max(1, min(models, (width - label) // (CELL + GAP)))
-        cell = max(1, min(WIDEST_CELL, (width - label) // shown - GAP))
+        named = max((cell_len(fmt.name(column.model)) for column in self._grid.columns), default=0)
+        cell = max(1, min(max(WIDEST_CELL, named), (width - label) // shown - GAP))
         return Shape(min(width - shown * (cell + GAP), max(LEAST_LABEL, longest)), cell, shown)
 
     @property

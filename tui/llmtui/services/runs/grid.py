@@ -37,13 +37,18 @@ class GridRow(msgspec.Struct, frozen=True):
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """What one epoch of a sample came to; the fields of `Result`."""
+    """What one epoch of a sample came to; the fields of `Result`.
+
+    Attributes:
+        mended: it passes and a baseline fails, or the other way round; None where both agree, or there is none.
+    """
 
     state: CellState
     key: str | None = None
     value: float | None = None
     decode_tps: float | None = None
     error: str | None = None
+    mended: bool | None = None
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -60,6 +65,13 @@ class Cell(msgspec.Struct, frozen=True):
     def passed(self) -> int:
         """Epochs that passed."""
         return sum(mark is not None and mark.state == "passed" for mark in self.marks)
+
+    @property
+    def mended(self) -> bool | None:
+        """Whether it is better or worse than a baseline over its epochs; None where neither."""
+        flips = [mark.mended for mark in self.marks if mark is not None and mark.mended is not None]
+        better = 2 * sum(flips) - len(flips)
+        return better > 0 if better else None
 
     @property
     def value(self) -> float | None:
