@@ -64,3 +64,17 @@ async def test_an_answer_of_a_server_that_takes_too_long_is_not_asked_for_again(
     book = await opened.run(await opened.begin("far/m"))
     (record,) = samples(book)
     assert (record.status, record.attempts) == ("failed", 1)
+
+
+async def test_an_answer_without_end_is_cut_and_not_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "MOST_CHARACTERS", 100)
+    flood = ScriptedTurn(tokens=("word ",) * 2000)
+    opened = Opened(tmp_path, [YES, flood, YES], samples=ONE)
+    book = await opened.run(await opened.begin("far/m"))
+    (record,) = samples(book)
+    assert (record.status, record.attempts) == ("failed", 1)
+    assert record.error is not None
+    assert "more than 100 characters" in record.error.title
+    assert 100 < len(record.content) < 200

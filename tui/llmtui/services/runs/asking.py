@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from llmtui.domain.defaults import Settled, settle
-from llmtui.domain.events import Delta, Failed, Notice, ReasoningDelta
+from llmtui.domain.events import Delta, Failed, Notice, ReasoningDelta, TurnEvent
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.metrics import GpuReading, HostReading, TurnMetrics
@@ -24,7 +24,7 @@ from llmtui.errors import EngineError, LlmtuiError
 from llmtui.services.conversation import as_messages, now_text
 from llmtui.services.prompting import GAP, PERSONA_MODES, Asked, build
 from llmtui.services.runs.plan import Job
-from llmtui.services.runs.tries import TIME_IS_OVER
+from llmtui.services.runs.tries import TIME_IS_OVER, TOO_MUCH
 from llmtui.services.sending import manifest_of, request_of
 from llmtui.services.streams import turn_events
 
@@ -34,6 +34,8 @@ WARM_UP_S = 300.0
 """How long the first tokens may take: a server may load the model for them."""
 LAST_TOKEN_S = 10.0
 """How long the second one may take after the first: a server may pass over the limit, and write on."""
+MOST_CHARACTERS = 4 << 20
+"""Of one answer with its reasoning: far more than any model writes, and little enough for a line of a run's file."""
 REMEDY = "Take the run up again with --resume"
 
 
@@ -197,11 +199,19 @@ class Asking:
                 watcher = asyncio.create_task(self._end_on(stop, ends, request.id, hard))
                 try:
                     async with contextlib.aclosing(turn_events(self._bench.engine, request, remedy=REMEDY)) as events:
-                        async for event in events:
-                            self._fold.add(event)
+                        await self._listen(events)
                 finally:
                     watcher.cancel()
                     self.told += of_servers(self._fold.notices)
+
+    async def _listen(self, events: AsyncGenerator[TurnEvent]) -> None:
+        written = 0
+        async for event in events:
+            self._fold.add(event)
+            written += len(event.text) if isinstance(event, Delta | ReasoningDelta) else 0
+            if written > MOST_CHARACTERS:
+                told = f"The answer has more than {MOST_CHARACTERS:,} characters"
+                raise EngineError(told, cause=TOO_MUCH, remedy="Look at the server: it passes over every limit")
 
     async def _end_on(self, stop: asyncio.Event, ends: float, id_: str, hard: asyncio.Timeout) -> None:
         """Have the engine end the turn when it is time, so that its account is complete; else leave it behind."""

@@ -12,7 +12,9 @@ SERVER_TRIES = 4
 LOCAL_TRIES = 2
 LONGEST_WAIT_S = 30.0
 TIME_IS_OVER = "the time limit is over"
-"""The cause of an error that comes again, too, and costs the whole limit each time."""
+TOO_MUCH = "the server writes on and on"
+_LASTING = {TIME_IS_OVER, TOO_MUCH}
+"""Causes of errors that come again, too, and cost the whole limit each time."""
 _REFUSED = re.compile(r"HTTP 4(?!08|25|29)\d\d\b")
 """An error of ours, as the engines' boundary words it, that comes again however often one asks."""
 
@@ -35,9 +37,9 @@ def is_refused(error: Failed) -> bool:
 
 
 def is_passing(tried: Tried) -> bool:
-    """Whether a server's failure may be over soon; an answer that takes too long will do so again."""
+    """Whether a server's failure may be over soon; an answer without end will have none again."""
     error = tried.error
-    return error is not None and error.kind == "engine" and error.cause != TIME_IS_OVER and not is_refused(error)
+    return error is not None and error.kind == "engine" and error.cause not in _LASTING and not is_refused(error)
 
 
 async def on_server(
