@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from e2e.command import environment, llmtui, workers_of
+import pytest
+from e2e.command import DEMO, environment, llmtui, workers_of
 
 KNOWN = {"jing-ye-si", "wang-lushan-pubu", "zao-fa-baidicheng"}
 SETS = ("li-bai", "ruozhiba", "coding")
@@ -101,7 +102,8 @@ def kill_at(user: dict[str, str], args: list[str], samples: int) -> None:
         worker.wait(timeout=KILLED_S)
 
 
-def test_an_interrupt_keeps_what_has_come_and_says_how_to_go_on(user: dict[str, str]) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_keeps_what_has_come_and_says_how_to_go_on(user: dict[str, str], number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "llmtui", "run", "li-bai", "-m", "demo", "--epochs", "50", "--json"],
         stdout=subprocess.PIPE,
@@ -113,13 +115,29 @@ def test_an_interrupt_keeps_what_has_come_and_says_how_to_go_on(user: dict[str, 
         assert process.stdout is not None
         while json.loads(process.stdout.readline())["event"] != "sample":
             pass
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=KILLED_S)
     assert process.returncode == 130
     end = json.loads(out.splitlines()[-1])
     assert (end["event"], end["finished"], end["exit_code"]) == ("end", False, 130)
     assert f"llmtui run --resume {end['id']}" in err.decode()
     assert lines(user)[-1]["reason"] == "interrupted"
+
+
+def test_a_run_of_a_model_named_by_its_place_is_taken_up_from_elsewhere(
+    user: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (here / "a.gguf").symlink_to(DEMO)
+    monkeypatch.chdir(here)
+    kill_at(user, ["run", "li-bai", "-m", "./a.gguf", "--limit", "9"], 2)
+    number = lines(user)[0]["id"]
+    monkeypatch.chdir(there)
+    done = llmtui(user, "run", "--resume", number)
+    assert "does not exist" not in done.stderr.decode()
+    assert len(answers(lines(user))) == 9
 
 
 def test_epochs_give_pass_at_k_and_seeds_count_up(user: dict[str, str]) -> None:

@@ -25,6 +25,8 @@ from llmtui.services.setup import prepare
 from llmtui.services.wiring import Services
 
 NO_MODEL = 3
+_ENDING = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C, and what a scheduler of a cluster sends some seconds before it kills."""
 Code = Literal["no", "sandbox", "unsafe"]
 """Whether code in answers is run: not at all; in the sandbox or not at all; without one where there is none."""
 
@@ -120,15 +122,17 @@ async def _resume(services: Services, path: Path, scoring: Scoring, *, parallel:
 
 
 async def _follow(services: Services, book: RunBook, scoring: Scoring, *, parallel: int, as_json: bool) -> int:
-    """Run to the end or to the first Ctrl-C; a second one ends the program."""
+    """Run to the end, to the first Ctrl-C, or until it is told to end; a second Ctrl-C ends the program."""
     runner = Runner(services, book, services.host, parallel=parallel, scoring=scoring)
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
         runner.stop.set()
-        loop.remove_signal_handler(signal.SIGINT)
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
 
-    loop.add_signal_handler(signal.SIGINT, interrupt)
+    for number in _ENDING:
+        loop.add_signal_handler(number, interrupt)
     finished = judge_failed = False
     try:
         with viewed(book, as_json=as_json) as view:
@@ -138,7 +142,8 @@ async def _follow(services: Services, book: RunBook, scoring: Scoring, *, parall
                     view.take(event)
         finished = not runner.stop.is_set()
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
         await services.host.close()
         await book.close(finished=finished)
     return _tell_end(book, finished=finished, judge_failed=judge_failed, as_json=as_json)

@@ -53,6 +53,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
         limit: samples of each set, from its beginning.
         timeout_s: of one sample.
         runtime: how models are loaded, but for the number of slots.
+        folder: where it was planned, so that a model named by a relative path is found from elsewhere, too.
     """
 
     sets: tuple[PlannedSet, ...]
@@ -64,6 +65,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     limit: int | None = None
     timeout_s: float
     runtime: Runtime = Runtime()
+    folder: str = ""
 
     @property
     def turns(self) -> int:

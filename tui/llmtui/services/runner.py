@@ -31,7 +31,7 @@ from llmtui.services.runs.events import (
 )
 from llmtui.services.runs.judging import Scoring, grading_parts, scores_of, waiting_names, with_scores
 from llmtui.services.runs.late import score_late
-from llmtui.services.runs.plan import Job, key_of
+from llmtui.services.runs.plan import Job, key_of, spec_of
 from llmtui.services.runs.source import Source, all_jobs, pending
 from llmtui.services.runs.stage import GivenUpError, Stage, identity_of
 from llmtui.services.runs.stopping import before
@@ -149,7 +149,7 @@ class Runner:
 
     async def _run_model(self, name: str, bandwidth: float | None, *, only_wishes: bool = False) -> None:
         try:
-            info = await asyncio.to_thread(self._services.catalogue.resolve, name)
+            info = await asyncio.to_thread(self._services.catalogue.resolve, spec_of(self._book.plan, name))
         except LlmtuiError as error:
             await self._fail(name, error)
             return

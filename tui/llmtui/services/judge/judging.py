@@ -29,6 +29,7 @@ from llmtui.services.runs.events import (
     SampleScored,
 )
 from llmtui.services.runs.grading import ToGrade, to_grade
+from llmtui.services.runs.plan import spec_of
 from llmtui.services.runs.stage import Stage
 from llmtui.services.runs.stopping import before
 from llmtui.services.runs.tries import on_server, on_worker
@@ -125,7 +126,7 @@ class Judging:
         found = []
         for name in self._book.plan.models:
             with contextlib.suppress(LlmtuiError):
-                if is_related(judge, self._services.catalogue.resolve(name)):
+                if is_related(judge, self._services.catalogue.resolve(spec_of(self._book.plan, name))):
                     found.append(name)
         return tuple(found)
 

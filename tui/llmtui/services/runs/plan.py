@@ -1,5 +1,7 @@
 """What a run asks: sets read and counted before anything is loaded, and the samples one by one while it runs."""
 
+import contextlib
+import os
 import secrets
 from collections import Counter
 from collections.abc import Iterator
@@ -82,7 +84,14 @@ def make_plan(services: Services, wishes: Wishes) -> RunPlan:
         limit=wishes.limit,
         timeout_s=wishes.timeout_s,
         runtime=services.host.runtime,
+        folder=_working_folder(),
     )
+
+
+def spec_of(plan: RunPlan, name: str) -> str:
+    """A model of a run as the catalogue finds it: a path that was relative where the run was planned is made whole."""
+    path = os.path.join(plan.folder, name)  # noqa: PTH118 - a Path would take the slashes out of addresses
+    return path if plan.folder and os.path.isfile(path) else name  # noqa: PTH113 - Path.is_file raises for long names
 
 
 def jobs_of(plan: RunPlan, planned: PlannedSet) -> Iterator[Job]:
@@ -129,6 +138,12 @@ def _planned(path: Path, wishes: Wishes) -> PlannedSet:
             turns += wishes.epochs or sample.epochs
             waiting.update({waits for scorer in sample.scorers if (waits := waits_for(scorer)) is not None})
     return PlannedSet(name=name, path=str(path.resolve()), samples=samples, turns=turns, waiting=dict(waiting))
+
+
+def _working_folder() -> str:
+    with contextlib.suppress(OSError):  # it may be gone
+        return str(Path.cwd())
+    return ""
 
 
 def _wanted(services: Services) -> Wanted:
