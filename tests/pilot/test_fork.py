@@ -173,3 +173,34 @@ async def test_leaving_the_program_meanwhile_keeps_what_came(two_models: Stage):
         beside = [each for each in session.thread.tree.messages if each.model == "tang"]
         assert beside[0].content.startswith("月")
         assert not any(engine.alive for engine in two_models.opened)
+
+
+async def test_the_chats_own_model_may_be_dead(two_models: Stage):
+    async with two_models.run() as screen:
+        await screen.ask("hello")
+        await screen.answered(1)
+        two_models.opened[0].die()
+        two_models.script = [answer(OTHER)]
+        await forked_to(screen, "tang")
+        await ended(screen)
+        assert screen.app.screen.marked.content == OTHER
+        await screen.pilot.press("m")
+        await screen.until(lambda: screen.app.screen is screen.chat)
+        await screen.until(lambda: screen.controller.model.name == "tang" and screen.controller.answers)
+
+
+async def test_the_other_model_dies_in_the_middle_and_what_came_is_kept(two_models: Stage):
+    async with two_models.run() as screen:
+        await screen.ask("hello")
+        await screen.answered(1)
+        two_models.script = [ENDLESS]
+        await forked_to(screen, "tang")
+        await screen.until(lambda: "月" in screen.app.screen.answers[-1].content)
+        two_models.opened[-1].die()
+        await ended(screen)
+        kept = screen.app.screen.answers[-1]
+        assert kept.content.startswith("月")
+        assert kept.error
+        await screen.pilot.press("escape")
+        await screen.until(lambda: screen.app.screen is screen.chat)
+        assert screen.controller.answers

@@ -25,6 +25,17 @@ def test_columns_are_the_models_of_every_run_and_flips_stand_in_the_cells(folder
     assert found.grid.cell(GridRow("li-bai", "行路难"), labels[0]).state == "open"
 
 
+def test_of_long_ids_as_much_is_shown_as_tells_them_apart(folders: Folders) -> None:
+    paths = [
+        write_run(folders, id_, {"静夜思": (1.0,)}, models=(QWEN,), day=day)
+        for day, id_ in enumerate(("ffc7cc343e8a", "ffc7cd000000", "980218abd42e"), start=1)
+    ]
+    found = OpenComparison(paths)
+    assert [column.model for column in found.grid.columns] == [
+        f"{id_} {QWEN}" for id_ in ("ffc7cc", "ffc7cd", "980218")
+    ]
+
+
 def test_another_run_can_be_the_baseline(folders: Folders) -> None:
     found = OpenComparison(two_runs(folders))
     assert found.baseline_id == "a1b2"

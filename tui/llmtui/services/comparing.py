@@ -1,6 +1,6 @@
 """Runs that are laid side by side, with their answers: what a screen needs of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -17,6 +17,8 @@ from llmtui.store.run_answers import RunAnswers
 from llmtui.store.runs import StoredRun, read_run
 
 _MOST_NAMES = 1000
+LEAST_ID = 4
+"""Characters of a run's id that are shown, if they tell it from the others."""
 
 
 class OpenComparison:
@@ -122,8 +124,10 @@ def grid_of(comparison: Comparison, tables: Sequence[Mapping[Place, Result]]) ->
         comparison: of runs.
         tables: results by place, one a column.
     """
-    several = len({column.run for column in comparison.columns}) > 1
-    labels = _unlike([f"{column.run} {column.model}" if several else column.model for column in comparison.columns])
+    short = _short({column.run for column in comparison.columns})
+    labels = _unlike(
+        [f"{column.run[:short]} {column.model}" if short else column.model for column in comparison.columns]
+    )
     epochs: dict[tuple[str, str], int] = {}
     for row in comparison.rows:
         epochs[row.set, row.sample] = max(epochs.get((row.set, row.sample), 0), row.epoch + 1)
@@ -163,6 +167,14 @@ def _totals(results: Sequence[Result]) -> Totals:
         errors=sum(one.outcome == "error" for one in results),
         decode_tps=median(rates) if rates else None,
     )
+
+
+def _short(ids: Collection[str]) -> int:
+    """How many characters tell the runs apart; none where there is one run."""
+    if len(ids) < 2:
+        return 0
+    longest = max(map(len, ids))
+    return next((size for size in range(LEAST_ID, longest) if len({id_[:size] for id_ in ids}) == len(ids)), longest)
 
 
 def _unlike(labels: Sequence[str]) -> list[str]:

@@ -43,9 +43,13 @@ class ForkScreen(SideBySideScreen):
     def on_mount(self) -> None:
         """Show the answers there are, and begin."""
         super().on_mount()
-        self.say("Esc stops the answer and keeps what has come of it")
         self._beat = self.set_interval(STREAM_S, self._show)
         self._spawn(self.forking.run(), "fork")
+
+    @property
+    def legend(self) -> str:
+        """What Esc does while the answer grows."""
+        return "Esc stops the answer and keeps what has come of it" if self.forking.running else super().legend
 
     def action_side_leave(self) -> None:
         """Stop the answer and keep what has come of it; once it has ended, go back."""

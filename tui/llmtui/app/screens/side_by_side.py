@@ -96,6 +96,11 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
         """The marked answer."""
         return self._columns.answers[self._columns.mark]
 
+    @property
+    def legend(self) -> str:
+        """What the signs mean, while nothing else is to be said."""
+        return DIFF_LEGEND if self._diffing else LEGEND
+
     def replace(self, at: int, answer: ShownAnswer) -> None:
         """An answer has grown, or has ended; call it two to three times a second at most."""
         self._columns.replace(at, answer)
@@ -107,8 +112,7 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
 
     def _captions(self) -> None:
         self._header()
-        legend = DIFF_LEGEND if self._diffing else LEGEND
-        self.query_one("#side-remark", Bar).show(Content.styled(legend, "$text-muted"))
+        self.query_one("#side-remark", Bar).show(Content.styled(self.legend, "$text-muted"))
 
     def _header(self) -> None:
         view, count = self._columns, len(self._columns.answers)
