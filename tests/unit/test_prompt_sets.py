@@ -14,8 +14,9 @@ from llmtui.domain.scorers import Number, Verbatim
 from llmtui.errors import ConfigError, UsageError
 from llmtui.services.prompt_sets import find_set, list_sets
 from llmtui.store.paths import Folders
+from llmtui.store.profiles import profile_files
 from llmtui.store.prompt_errors import Problem
-from llmtui.store.prompt_sets import open_prompt_set, user_folder
+from llmtui.store.prompt_sets import open_prompt_set, set_files, user_folder
 
 
 def refused(path: Path) -> str:
@@ -304,3 +305,12 @@ def test_sets_are_found_by_name_beginning_and_path_and_the_users_come_first(tmp_
         find_set(folders, "libai")
     with pytest.raises(UsageError, match="There is no file"):
         find_set(folders, "./nothing.yaml")
+
+
+def test_a_link_that_leads_nowhere_hides_no_other_set(tmp_path: Path) -> None:
+    for name in ("a", "z"):
+        (tmp_path / f"{name}.yaml").write_text("", encoding="utf-8")
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
+    (tmp_path / "gone.yaml").symlink_to("nowhere.yaml")
+    assert list(set_files(tmp_path)) == ["a", "z"]
+    assert list(profile_files(tmp_path)) == ["a", "z"]

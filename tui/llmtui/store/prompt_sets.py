@@ -41,7 +41,7 @@ def set_files(folder: Path) -> dict[str, Path]:
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             path = Path(entry.path)
-            if path.suffix in SUFFIXES and not entry.name.startswith(".") and entry.is_file():
+            if path.suffix in SUFFIXES and not entry.name.startswith(".") and os.path.isfile(path):  # noqa: PTH113 - the others raise for a link in a loop
                 found.setdefault(path.stem, path)
     return found
 
