@@ -275,3 +275,12 @@ def test_every_text_survives_writing_and_reading(tmp_path: Path, texts: list[str
 def test_words_that_look_like_values_stay_texts(folders: Folders, tmp_path: Path, word: str) -> None:
     path = jsonl(tmp_path / "words.jsonl", {"prompt": word, "target": word})
     assert imported(folders, path)[1][0].targets == (word,)
+
+
+def test_an_import_of_an_odd_name_makes_a_set_that_can_be_read(folders: Folders, tmp_path: Path) -> None:
+    source = tmp_path / "q\udcff\udcfe.txt"
+    source.write_text("What is 1 + 1?\n", encoding="utf-8")
+    for name in ("my set.yaml", "中文 集.yaml", ".yaml", "file"):
+        report = import_set(folders, source, output=tmp_path / name)
+        assert report.check.problems == (), name
+        assert report.samples == 1

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from llmtui.domain.prompt_set import Header
+from llmtui.domain.text import well_formed
 from llmtui.errors import StoreError, UsageError
 from llmtui.services.prompt_check import SetCheck, check_file
 from llmtui.store.paths import Folders, make_private_dir
@@ -73,13 +74,15 @@ def import_set(
         StoreError: the set cannot be written.
     """
     known = FORMATS[format_name] if format_name else format_of(source)
-    name = name or (output.stem if output else _name_of(source))
+    name = name or _name_of(output or source)
     target = output or user_folder(folders) / f"{name}.yaml"
     if target.exists() and not force:
         raise UsageError(
             f"{target.name} is there already", cause=str(target), remedy="Choose another name with -n, or give --force"
         )
-    header = Header(schema="llmtui.promptset/1", name=name, title=source.stem, source=source.name)
+    header = Header(
+        schema="llmtui.promptset/1", name=name, title=well_formed(source.stem), source=well_formed(source.name)
+    )
     left: list[Left] = []
     count = itertools.count()
 

@@ -91,7 +91,8 @@ def make_plan(services: Services, wishes: Wishes) -> RunPlan:
 def spec_of(plan: RunPlan, name: str) -> str:
     """A model of a run as the catalogue finds it: a path that was relative where the run was planned is made whole."""
     path = os.path.join(plan.folder, name)  # noqa: PTH118 - a Path would take the slashes out of addresses
-    return path if plan.folder and os.path.isfile(path) else name  # noqa: PTH113 - Path.is_file raises for long names
+    is_elsewhere = plan.folder not in {"", _working_folder()}
+    return path if is_elsewhere and os.path.isfile(path) else name  # noqa: PTH113 - Path.is_file raises for long names
 
 
 def jobs_of(plan: RunPlan, planned: PlannedSet) -> Iterator[Job]:
