@@ -76,6 +76,8 @@ class Forking:
     async def run(self) -> None:
         """Load the model and have it answer; what goes wrong is part of what is shown."""
         self._task = asyncio.current_task()
+        if self._stopped:
+            return
         try:
             await self._load()
             await self._answer()

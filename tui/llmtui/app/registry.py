@@ -108,7 +108,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         id="message_branch",
         key="b",
-        label="fork",
+        label="branch",
         help="Let the conversation go on from the marked message.",
         group="Messages",
         scope="messages",
@@ -117,7 +117,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         id="message_remove",
         key="x,delete",
-        label="remove",
+        label="cut",
         help="Remove the marked message and what follows.",
         group="Messages",
         scope="messages",
@@ -130,7 +130,6 @@ ACTIONS: tuple[Action, ...] = (
         help="Copy the marked message.",
         group="Messages",
         scope="messages",
-        footer=7,
     ),
     Action(
         id="message_up",

@@ -20,10 +20,11 @@ SIDE_ACTIONS: tuple[Action, ...] = (
     Action(
         id="message_fork",
         key="f",
-        label="fork to",
+        label="fork",
         help="Have the marked question answered by another model or profile, too.",
         group="Messages",
         scope="messages",
+        footer=5,
     ),
     Action(
         id="side_left",

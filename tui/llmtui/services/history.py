@@ -9,8 +9,10 @@ from typing import Literal
 import msgspec
 
 from llmtui.domain.transcript import ChatSummary
-from llmtui.services.runs.past import RunSummary, list_runs
+from llmtui.errors import LlmtuiError
+from llmtui.services.runs.past import RunSummary, summary_of
 from llmtui.store.paths import Folders
+from llmtui.store.runs import read_run, run_files, runs_dir
 
 PastKind = Literal["chat", "notebook", "run"]
 
@@ -66,10 +68,30 @@ def of_run(run: RunSummary) -> Past:
     )
 
 
-def past_runs(folders: Folders) -> Iterator[Past]:
-    """The user's runs, the newest first. Reads whole files: call it from a thread."""
-    for run in list_runs(folders):
-        yield of_run(run)
+class PastRuns:
+    """The user's runs as rows. What was read once is read again only when its file has changed."""
+
+    def __init__(self, folders: Folders) -> None:
+        self._folders = folders
+        self._known: dict[Path, tuple[tuple[int, int], Past]] = {}
+
+    def __call__(self) -> Iterator[Past]:
+        """The newest first; a file that is no run, or cannot be read, is left out.
+
+        Reads whole files: call it from a thread, one at a time.
+        """
+        for path in run_files(runs_dir(self._folders)):
+            with contextlib.suppress(LlmtuiError, OSError):
+                yield self._read(path)
+
+    def _read(self, path: Path) -> Past:
+        status = path.stat()
+        stamp = status.st_mtime_ns, status.st_size
+        known = self._known.get(path)
+        if known is None or known[0] != stamp or known[1].state == "running":
+            known = stamp, of_run(summary_of(read_run(path)))
+            self._known[path] = known
+        return known[1]
 
 
 def _used_at(run: RunSummary) -> float:
