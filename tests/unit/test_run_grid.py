@@ -161,6 +161,16 @@ def test_a_judge_has_no_column_and_its_grades_change_the_cells():
     assert (made.grid().judge, len(made.grid().columns)) == (None, 2)
 
 
+def test_a_judge_goes_at_its_pace_and_code_that_is_run_late_counts_for_nobody():
+    seconds = iter(range(100))
+    made = fold(lambda: float(next(seconds)))
+    made.take(SampleScored((), result()))
+    assert made.grid().told == ""
+    made.take(JudgeReady(model="judge", loaded=GRANTED, answers=3))
+    made.take(SampleScored((), result()))
+    assert "left" in made.grid().told
+
+
 def test_the_grid_is_the_same_object_until_something_changes():
     made = fold()
     first = made.grid()

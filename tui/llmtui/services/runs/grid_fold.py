@@ -107,8 +107,6 @@ class GridFold:
                 self._figures.count(event)
                 self.note(event.result)
             case SampleScored():
-                self.note(event.result)
-            case SampleScored():
                 if self._figures.counts(event):
                     self._figures.count(event)
                 self.note(event.result)
