@@ -72,7 +72,7 @@ async def test_it_may_start_too_small(stage: Stage):
 
 async def test_help_lists_every_action_with_its_key(stage: Stage):
     stage.configure(keymap={"pick_model": "ctrl+k"})
-    async with stage.run(size=(100, 200)) as screen:
+    async with stage.run(size=(100, 300)) as screen:
         await screen.pilot.press("f1")
         await screen.see("Help")
         lines = screen.text.splitlines()

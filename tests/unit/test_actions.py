@@ -1,25 +1,15 @@
 """The registry of actions and the user's keymap."""
 
+import importlib
+import inspect
+import pkgutil
+
 import pytest
 
+from llmtui.app import screens as package
 from llmtui.app.actions import ACTIONS, GROUPS, SCREENS, bindings, footer_actions, resolve
 from llmtui.app.app import LlmtuiApp
 from llmtui.app.browsing import Browser
-from llmtui.app.screens.chat import ChatScreen
-from llmtui.app.screens.comparison import ComparisonScreen
-from llmtui.app.screens.grading import GradingScreen
-from llmtui.app.screens.history import HistoryScreen
-from llmtui.app.screens.model_picker import ModelPicker
-from llmtui.app.screens.notebook import NotebookScreen
-from llmtui.app.screens.past_runs import PastRuns
-from llmtui.app.screens.profile_editor import ProfileEditor
-from llmtui.app.screens.profile_picker import ProfilePicker
-from llmtui.app.screens.prompt import PromptScreen
-from llmtui.app.screens.run_answer import AnswerScreen
-from llmtui.app.screens.run_grid import RunGridScreen
-from llmtui.app.screens.run_setup import RunSetup
-from llmtui.app.screens.side_by_side import SideBySideScreen
-from llmtui.app.screens.system_message import SystemScreen
 from llmtui.errors import ConfigError
 
 FIXED = {
@@ -52,27 +42,27 @@ def test_default_keys_are_the_documented_ones_and_reach_every_terminal():
     assert not UNUSABLE & set(keys.values())
 
 
+def screens() -> dict[str, type]:
+    """Every screen that names a scope, by it; those that are derived from one share its."""
+    modules = [
+        importlib.import_module(f"{package.__name__}.{one.name}") for one in pkgutil.iter_modules(package.__path__)
+    ]
+    classes = {one for module in modules for _, one in inspect.getmembers(module, inspect.isclass)}
+    named = [one for one in classes if vars(one).get("SCOPE") is not None]
+    found = {one.SCOPE: one for one in named}
+    assert len(found) == len(named)
+    return found
+
+
+def test_every_scope_has_a_screen_whose_keys_are_its_own():
+    for scope, screen in screens().items():
+        assert set(bindings(ACTIONS, scope)) <= set(screen.BINDINGS)
+    assert screens().keys() == set(SCREENS)
+
+
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
 def test_every_action_has_the_method_that_runs_it(action):
-    owner = {
-        "app": LlmtuiApp,
-        "chat": ChatScreen,
-        "models": ModelPicker,
-        "messages": Browser,
-        "profiles": ProfilePicker,
-        "editor": ProfileEditor,
-        "prompt": PromptScreen,
-        "grading": GradingScreen,
-        "notebook": NotebookScreen,
-        "system": SystemScreen,
-        "side": SideBySideScreen,
-        "run_setup": RunSetup,
-        "history": HistoryScreen,
-        "comparison": ComparisonScreen,
-        "past_runs": PastRuns,
-        "grid": RunGridScreen,
-        "answer": AnswerScreen,
-    }[action.scope]
+    owner = {"app": LlmtuiApp, "messages": Browser, **screens()}[action.scope]
     name = action.id if action.scope == "messages" else f"action_{action.call.partition('(')[0]}"
     assert callable(getattr(owner, name, None))
 

@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -128,11 +129,11 @@ class LlmtuiApp(App[None], inherit_bindings=False):
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         signal.raise_signal(signal.SIGHUP)
 
-    def fit_to(self, width: int, height: int) -> None:
+    def on_resize(self, event: events.Resize) -> None:
         """Cover the screen with a plain message while the terminal is too small for it."""
         from llmtui.app.screens.too_small import TooSmallScreen  # noqa: PLC0415 - rarely needed
 
-        small = width < MINIMUM_SIZE[0] or height < MINIMUM_SIZE[1]
+        small = event.size.width < MINIMUM_SIZE[0] or event.size.height < MINIMUM_SIZE[1]
         covered = isinstance(self.screen, TooSmallScreen)
         if small and not covered:
             self.push_screen(TooSmallScreen(MINIMUM_SIZE))

@@ -17,28 +17,12 @@ if TYPE_CHECKING:
     from llmtui.services.bookmarks import Pin
 
 
-_SCOPES: "dict[str, Scope]" = {
-    "ModelPicker": "models",
-    "PromptScreen": "prompt",
-    "GradingScreen": "grading",
-    "NotebookScreen": "notebook",
-    "SideBySideScreen": "side",
-    "ForkScreen": "side",
-    "HistoryScreen": "history",
-    "ComparisonScreen": "comparison",
-    "RunSetup": "run_setup",
-    "RunGridScreen": "grid",
-    "AnswerScreen": "answer",
-}
-"""By the names of the screens: none of them is needed for the first paint."""
-
-
 class ActionProvider(Provider):
     """Offers the actions that can run on the present screen, and every theme."""
 
     def _commands(self) -> Iterator[tuple[str, str, IgnoreReturnCallbackType]]:
         app = cast("LlmtuiApp", self.app)
-        scope: Scope | None = "chat" if self.screen is app.chat else _SCOPES.get(type(self.screen).__name__)
+        scope: Scope | None = getattr(self.screen, "SCOPE", None)
         for action in app.actions:
             if action.id == "command_palette" or action.scope not in {scope, "app"}:
                 continue

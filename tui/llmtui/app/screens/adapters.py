@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
@@ -15,7 +15,6 @@ from llmtui.domain.settings import Adapter
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
     from llmtui.services.wiring import Services
 
 STEP = 0.1
@@ -144,7 +143,7 @@ class AdaptersScreen(PickerScreen[str]):
             self.remark(str(error), error=True)
         finally:
             self._changing = False
-            cast("LlmtuiApp", self.app).chat.state_changed()
+            self.app.chat.state_changed()
 
 
 def adapter_row(path: str, info: ModelInfo | None, scale: float | None, architecture: str | None) -> Row:

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.worker import Worker, WorkerState
 
 from llmtui.app import captions
-from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
+from llmtui.app.actions import ACTIONS, Action, Scope, bindings, footer_actions
 from llmtui.app.browsing import Browser
 from llmtui.app.controller import ChatController
 from llmtui.app.entries import EXAMPLES, failure_entry
@@ -58,6 +58,7 @@ class ChatScreen(HistoryBehind, OperationsBehind, GradingStart, ForkingScreen, S
     """
 
     app: "LlmtuiApp"
+    SCOPE: ClassVar[Scope] = "chat"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "chat")]
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it
     VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-low"), (22, "-high")]  # noqa: RUF012 - as Textual declares it
@@ -129,9 +130,8 @@ class ChatScreen(HistoryBehind, OperationsBehind, GradingStart, ForkingScreen, S
         model, chat = self._first
         self.spawn(self.start(model, chat), "model")
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Fold and unfold by the terminal's size."""
-        self.app.fit_to(event.size.width, event.size.height)
         self._show_header()
         self.call_after_refresh(self._show_figures)
 

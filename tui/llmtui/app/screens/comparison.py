@@ -6,26 +6,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 
 from llmtui.app import comparison_captions as captions
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
+from llmtui.app.screens.scoped import GridScreen
 from llmtui.app.widgets.bar import Bar, FooterBar
 from llmtui.app.widgets.grid_view import GridView
 from llmtui.domain.text import visible_line
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
     from llmtui.services.comparing import OpenComparison
     from llmtui.services.runs.grid import GridRow, Mark
 
 
-class ComparisonScreen(Screen[None]):
+class ComparisonScreen(GridScreen[None]):
     """Lies over the history.
 
     Args:
@@ -33,22 +32,10 @@ class ComparisonScreen(Screen[None]):
         actions: the registry with the user's keys.
     """
 
-    app: "LlmtuiApp"
-    AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(ACTIONS, "comparison"),
-        Binding("up,k", "move('up')", show=False),
-        Binding("down,j", "move('down')", show=False),
-        Binding("left,h", "move('left')", show=False),
-        Binding("right,l", "move('right')", show=False),
-        Binding("pageup,ctrl+u", "move('page_up')", show=False),
-        Binding("pagedown,space,ctrl+d", "move('page_down')", show=False),
-        Binding("home,g,ctrl+home", "move('first')", show=False),
-        Binding("end,G,ctrl+end", "move('last')", show=False),
-    ]
+    SCOPE = "comparison"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "comparison")]
     DEFAULT_CSS = """
     ComparisonScreen {
-        layout: vertical; background: $background; overflow: hidden;
         #comparison-header { background: $surface; padding: 0 1; }
         #comparison-column, #comparison-remark { padding: 0 1; }
     }
@@ -76,10 +63,6 @@ class ComparisonScreen(Screen[None]):
         self._view = self.query_one(GridView)
         self.say(f"reading {len(self._paths):,} runs …")
         self.run_worker(self._read(), group="read", exit_on_error=False)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Say so when the terminal is too small."""
-        self.app.fit_to(event.size.width, event.size.height)
 
     async def _read(self) -> None:
         from llmtui.services.comparing import OpenComparison  # noqa: PLC0415 - not needed for the first paint
@@ -123,10 +106,6 @@ class ComparisonScreen(Screen[None]):
 
     # Keys
 
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        await self.run_action(message.action.call)
-
     @on(GridView.Moved)
     def _moved(self) -> None:
         row, place = self._view.row, (self._view.row, self._view.model)
@@ -135,10 +114,6 @@ class ComparisonScreen(Screen[None]):
         if row is not None and self._epoch >= row.epochs:
             self._epoch = 0
         self._captions()
-
-    def action_move(self, how: str) -> None:
-        """Move the mark."""
-        self._view.move(how)
 
     @on(GridView.Chosen)
     def action_comparison_beside(self) -> None:

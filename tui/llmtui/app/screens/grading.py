@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input
 
 from llmtui.app import format as fmt
@@ -18,6 +17,7 @@ from llmtui.app import grading_entries as build
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.entries import error_entry, notice_entry
 from llmtui.app.screens.picker import PRINTABLE
+from llmtui.app.screens.scoped import ReadingScreen
 from llmtui.app.widgets.bar import Bar, FooterBar
 from llmtui.app.widgets.transcript_view import TranscriptView
 from llmtui.domain.grades import scale_text
@@ -27,7 +27,6 @@ from llmtui.services.runs.desk import Desk
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from llmtui.app.app import LlmtuiApp
     from llmtui.services.wiring import Services
 
 LONGEST_NOTE = 500
@@ -35,7 +34,7 @@ LEAVE_S = 2.0
 """How long leaving waits for a grade on its way to the disk."""
 
 
-class GradingScreen(Screen[None]):
+class GradingScreen(ReadingScreen[None]):
     """Every grade is on the disk before the next answer is shown.
 
     Args:
@@ -44,20 +43,10 @@ class GradingScreen(Screen[None]):
         path: of one run; None takes all that the user keeps, the newest first.
     """
 
-    app: "LlmtuiApp"
-    AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(ACTIONS, "grading"),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", show=False),
-        Binding("pagedown,space,ctrl+d", "page(1)", show=False),
-        Binding("home,ctrl+home", "end(0)", show=False),
-        Binding("end,ctrl+end", "end(1)", show=False),
-    ]
+    SCOPE = "grading"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "grading")]
     DEFAULT_CSS = """
     GradingScreen {
-        layout: vertical; background: $background; overflow: hidden;
         #grading-header, #grading-scale { background: $surface; padding: 0 1; }
         #grading-answer { width: 1fr; height: 1fr; }
         #grading-remark { padding: 0 1; color: $warning; }
@@ -93,15 +82,11 @@ class GradingScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Look for answers behind the first paint."""
-        self._view = self.query_one(TranscriptView)
+        self._view = self.pane = self.query_one(TranscriptView)
         self.query_one(Input).cursor_blink = False
         self._view.set_entries([notice_entry("looking", "Looking for answers that wait …", "")])
         self._captions()
         self._work(self._desk.open())
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Say so when there is too little room."""
-        self.app.fit_to(event.size.width, event.size.height)
 
     # What is shown
 
@@ -268,22 +253,6 @@ class GradingScreen(Screen[None]):
         self.set_focus(None)
 
     # Moving and leaving
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        await self.run_action(message.action.call)
-
-    def action_scroll(self, rows: int) -> None:
-        """Scroll by rows."""
-        self._view.scroll_relative(y=rows, animate=False)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll by a screen, less a row."""
-        (self._view.action_page_up if pages < 0 else self._view.action_page_down)()
-
-    def action_end(self, end: int) -> None:
-        """Go to the start or the end."""
-        (self._view.action_scroll_end if end else self._view.action_scroll_home)()
 
     async def action_grade_leave(self) -> None:
         """Leave the note, or grading."""

@@ -8,7 +8,6 @@ from itertools import chain
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Static
@@ -51,6 +50,7 @@ class HistoryScreen(PickerScreen[Past]):
         actions: the registry with the user's keys.
     """
 
+    SCOPE = "history"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "history")]
     DEFAULT_CSS = """
     HistoryScreen #unreadable { display: none; height: auto; max-height: 3; color: $warning; }
@@ -159,11 +159,6 @@ class HistoryScreen(PickerScreen[Past]):
             self.remark(f"{mark} marks {need}; then {compare} compares them")
         else:
             self.remark(f"{len(self._picked)} runs are marked, 1 is the baseline; {compare} compares them")
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        message.stop()
-        await self.run_action(message.action.call)
 
 
 def past_row(past: Past, place: int | None = None) -> Row:

@@ -56,6 +56,7 @@ class ModelPicker(ModelOperations):
         title: above the filter.
     """
 
+    SCOPE = "models"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "models")]
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-beneath"), (BESIDE, "-beside")]  # noqa: RUF012 - as Textual declares it
     DEFAULT_CSS = """
@@ -311,11 +312,6 @@ class ModelPicker(ModelOperations):
             self.remark(str(error), error=True)
             return
         self.dismiss(info)
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        message.stop()
-        await self.run_action(message.action.call)
 
     # Actions
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static, TextArea
 
 from llmtui.app import captions
 from llmtui.app import notebook_captions as told
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
+from llmtui.app.screens.scoped import CoveringScreen
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.notebook_area import NotebookArea
 from llmtui.domain.text import visible, visible_line
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from textual.timer import Timer
 
-    from llmtui.app.app import LlmtuiApp
     from llmtui.app.controller import ChatController
     from llmtui.app.notebook import NotebookDesk
     from llmtui.domain.events import Failed, Notice
@@ -41,7 +40,7 @@ COUNT_S = 0.25
 SAY_S = 4.0
 
 
-class NotebookScreen(Screen[None]):
+class NotebookScreen(CoveringScreen[None]):
     """Lies over the chat, which goes on when it is left; the notebook stays open on its desk.
 
     Args:
@@ -50,11 +49,10 @@ class NotebookScreen(Screen[None]):
         actions: the registry with the user's keys.
     """
 
-    app: "LlmtuiApp"
+    SCOPE = "notebook"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "notebook")]
     DEFAULT_CSS = """
     NotebookScreen {
-        layout: vertical; background: $background; overflow: hidden;
         #notebook-header { background: $surface; padding: 0 1; }
         #notebook-text { width: 1fr; height: 1fr; }
         #notebook-problem { display: none; height: auto; max-height: 4; padding: 0 1; color: $error; }
@@ -97,9 +95,8 @@ class NotebookScreen(Screen[None]):
         if self._desk.view is self:
             self._desk.view = None
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Say so where the terminal is too small."""
-        self.app.fit_to(event.size.width, event.size.height)
+    def on_resize(self) -> None:
+        """The lines are as wide as the terminal."""
         self.call_after_refresh(self._captions)
 
     def on_screen_resume(self) -> None:
@@ -230,10 +227,6 @@ class NotebookScreen(Screen[None]):
         self._captions()
 
     # Actions
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        await self.run_action(message.action.call)
 
     def action_notebook_write(self) -> None:
         """Have the model go on, or fill the gap."""

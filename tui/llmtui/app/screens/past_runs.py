@@ -42,6 +42,7 @@ class PastRuns(PickerScreen[str]):
         actions: the registry with the user's keys.
     """
 
+    SCOPE = "past_runs"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "past_runs")]
 
     def __init__(
@@ -104,11 +105,6 @@ class PastRuns(PickerScreen[str]):
         if self._doomed is not None and self.marked != self._doomed:
             self._doomed = None
             self.remark(_KEYS)
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        message.stop()
-        await self.run_action(message.action.call)
 
 
 def run_row(run: "RunSummary") -> Row:

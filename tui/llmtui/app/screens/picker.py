@@ -14,6 +14,7 @@ from textual.worker import Worker, WorkerState
 
 from llmtui.app import format as fmt
 from llmtui.app.matching import best_first, fold
+from llmtui.app.screens.scoped import ScopedScreen
 from llmtui.app.widgets.row_list import RowList
 from llmtui.app.widgets.table import Column, Layout, Row, heading, lay_out
 from llmtui.domain.text import UNSAFE_RANGES
@@ -23,7 +24,7 @@ PRINTABLE = rf"[^\t\n{UNSAFE_RANGES}]*"
 """What the filter takes: a paste may hold anything, and an input line writes it to the terminal as it is."""
 
 
-class PickerScreen(ModalScreen[Choice | None], Generic[Choice]):
+class PickerScreen(ModalScreen[Choice | None], ScopedScreen[Choice | None], Generic[Choice]):
     """Opens at once; the rows may come later. The keyboard stays in the filter, the arrows move in the list.
 
     Args:

@@ -17,6 +17,7 @@ from textual.widgets import Input, Static, TextArea
 
 from llmtui.app import format as fmt
 from llmtui.app.actions import ACTIONS, bindings, footer_actions
+from llmtui.app.screens.scoped import ScopedScreen
 from llmtui.app.widgets.bar import FooterBar
 from llmtui.domain.profile import Profile
 from llmtui.domain.profile_fields import FIELDS, Field, check, profile_of, texts_of
@@ -45,7 +46,7 @@ class _Form(VerticalScroll, inherit_bindings=False, can_focus=False):
     """Scrolls with the field that has the keyboard; Up and Down belong to the fields."""
 
 
-class ProfileEditor(ModalScreen[str | None]):
+class ProfileEditor(ModalScreen[str | None], ScopedScreen[str | None]):
     """Dismisses with the name under which the profile was saved, or None.
 
     Args:
@@ -53,6 +54,7 @@ class ProfileEditor(ModalScreen[str | None]):
         profile: to begin with.
     """
 
+    SCOPE = "editor"
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(ACTIONS, "editor"),
         Binding("escape", "leave", show=False, priority=True),
@@ -221,11 +223,6 @@ class ProfileEditor(ModalScreen[str | None]):
         problem = self._controller.use_profile(profile) if self._controller.profile.name == name else None
         self.query_one("#box").border_title = Content(f"Profile {fmt.name(name)}")
         self._tell(f"saved in {path}" + (f", not in use: {problem}" if problem else ""), error=problem is not None)
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        message.stop()
-        await self.run_action(message.action.call)
 
 
 def _id_of(path: str) -> str:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input
@@ -39,6 +38,7 @@ class ProfilePicker(PickerScreen[str]):
         actions: the registry with the user's keys.
     """
 
+    SCOPE = "profiles"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "profiles")]
     TITLE = "Profiles"
     HINT = "Enter uses it from the next turn on · Esc closes"
@@ -103,11 +103,6 @@ class ProfilePicker(PickerScreen[str]):
         rows = [profile_row(summary, in_use=self._controller.profile.name) for summary in found]
         self.fill(rows, [summary.name for summary in found], preferred=mark)
         self.remark(self.HINT)
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        message.stop()
-        await self.run_action(message.action.call)
 
 
 def profile_row(summary: "ProfileSummary", *, in_use: str) -> Row:

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
 from textual.widgets import Input
 
 from llmtui.app import prompt_captions as captions
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.render.token_rows import Cell, Flow, Table, Title, difference_items, items_of
 from llmtui.app.screens.picker import PRINTABLE
+from llmtui.app.screens.scoped import ReadingScreen
 from llmtui.app.widgets.bar import Bar, FooterBar
 from llmtui.app.widgets.token_view import TokenView
 from llmtui.domain.prompt_diff import Difference, differences
@@ -24,7 +24,6 @@ from llmtui.services.inspection import Inspected, Subject, find_places, inspect,
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from llmtui.app.app import LlmtuiApp
     from llmtui.domain.templates import NamedTemplate
     from llmtui.services.session import ChatSession
     from llmtui.services.wiring import Services
@@ -45,7 +44,7 @@ class Conversing(Protocol):
         """The conversation; None until the program is up."""
 
 
-class PromptScreen(Screen[None]):
+class PromptScreen(ReadingScreen[None]):
     """Lies over the chat; what it shows is asked of the engine, and nothing is generated.
 
     Args:
@@ -54,20 +53,10 @@ class PromptScreen(Screen[None]):
         actions: the registry with the user's keys.
     """
 
-    app: "LlmtuiApp"
-    AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(ACTIONS, "prompt"),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", show=False),
-        Binding("pagedown,space,ctrl+d", "page(1)", show=False),
-        Binding("home,g,ctrl+home", "end(0)", show=False),
-        Binding("end,G,ctrl+end", "end(1)", show=False),
-    ]
+    SCOPE = "prompt"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "prompt")]
     DEFAULT_CSS = """
     PromptScreen {
-        layout: vertical; background: $background; overflow: hidden;
         #prompt-header, #prompt-counts { background: $surface; padding: 0 1; }
         #prompt-remark { padding: 0 1; color: $text-muted; }
         #prompt-search { display: none; background: $panel; padding: 0 1; }
@@ -101,7 +90,7 @@ class PromptScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin with the next prompt; everything slow comes after the first paint."""
-        self._tokens = self.query_one(TokenView)
+        self._tokens = self.pane = self.query_one(TokenView)
         search = self.query_one(Input)
         search.cursor_blink = False
         session = self._controller.session
@@ -110,9 +99,8 @@ class PromptScreen(Screen[None]):
         self._captions()
         self.call_after_refresh(self._load)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Wrap again, keeping the token at the top."""
-        self.app.fit_to(event.size.width, event.size.height)
         if self._inspected is not None:
             self.call_after_refresh(lambda: self._lay_out(self._tokens.first_place))
 
@@ -203,22 +191,6 @@ class PromptScreen(Screen[None]):
         self.query_one("#prompt-remark", Bar).show(captions.said(text))
 
     # Keys
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        await self.run_action(message.action.call)
-
-    def action_scroll(self, rows: int) -> None:
-        """Scroll by rows."""
-        self._tokens.scroll_relative(y=rows, animate=False)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll by a screen, less a row."""
-        self._tokens.scroll_relative(y=pages * max(1, self._tokens.size.height - 1), animate=False)
-
-    def action_end(self, end: int) -> None:
-        """Go to the start or the end."""
-        self._tokens.scroll_to(y=self._tokens.max_scroll_y if end else 0, animate=False)
 
     def action_prompt_before(self) -> None:
         """The prompt of the turn before."""

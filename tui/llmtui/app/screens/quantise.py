@@ -1,6 +1,6 @@
 """Quantising a model: every type with the size it would give, then the work."""
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from llmtui.app import format as fmt
 from llmtui.app.screens.picker import PickerScreen
@@ -9,7 +9,6 @@ from llmtui.domain.models import ModelInfo
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
     from llmtui.services.quantise import TypeChoice
     from llmtui.services.wiring import Services
 
@@ -66,7 +65,7 @@ class QuantiseScreen(PickerScreen[str]):
         from llmtui.app.screens.progress import ProgressScreen  # noqa: PLC0415 - as above
         from llmtui.services.quantise import plan, quantise  # noqa: PLC0415 - as above
 
-        app = cast("LlmtuiApp", self.app)
+        app = self.app
         kind = next(found.type for found in self._found if found.type.name == name)
         try:
             planned = await plan(self._info, kind, self._services.folders.models_dir)

@@ -4,30 +4,29 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 
+from llmtui.app import format as fmt
 from llmtui.app import run_captions as captions
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.entries import error_entry
 from llmtui.app.run_entries import answer_entries, no_answer
+from llmtui.app.screens.scoped import ReadingScreen
 from llmtui.app.widgets.bar import Bar, FooterBar
 from llmtui.app.widgets.transcript_view import TranscriptView
 from llmtui.domain.text import visible
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
     from llmtui.services.runs.grid import GridRow, Mark
     from llmtui.services.runs.open_run import Answer, OpenRun
 
 REFRESH_S = 0.5
 
 
-class AnswerScreen(Screen[tuple["GridRow", str]]):
+class AnswerScreen(ReadingScreen[tuple["GridRow", str]]):
     """Lies over the grid; dismisses with the sample and the model that were shown last.
 
     Args:
@@ -37,20 +36,10 @@ class AnswerScreen(Screen[tuple["GridRow", str]]):
         actions: the registry with the user's keys.
     """
 
-    app: "LlmtuiApp"
-    AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(ACTIONS, "answer"),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", show=False),
-        Binding("pagedown,space,ctrl+d", "page(1)", show=False),
-        Binding("home,g,ctrl+home", "end(0)", show=False),
-        Binding("end,G,ctrl+end", "end(1)", show=False),
-    ]
+    SCOPE = "answer"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "answer")]
     DEFAULT_CSS = """
     AnswerScreen {
-        layout: vertical; background: $background; overflow: hidden;
         #answer-header { background: $surface; padding: 0 1; }
         #answer-text { height: 1fr; }
         #answer-remark { padding: 0 1; color: $text-muted; }
@@ -78,13 +67,9 @@ class AnswerScreen(Screen[tuple["GridRow", str]]):
 
     def on_mount(self) -> None:
         """Read the answer; one that is still to come is shown when it does."""
-        self._text = self.query_one(TranscriptView)
+        self._text = self.pane = self.query_one(TranscriptView)
         self.set_interval(REFRESH_S, self._look_again)
         self.call_after_refresh(self._load)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Say so when the terminal is too small."""
-        self.app.fit_to(event.size.width, event.size.height)
 
     # What is shown
 
@@ -119,8 +104,9 @@ class AnswerScreen(Screen[tuple["GridRow", str]]):
         else:
             self._text.set_entries(answer_entries(self._answer, opened=self._opened, settings=self._settings))
 
-    def _say(self, text: str) -> None:
-        self.query_one("#answer-remark", Bar).show(Content.styled(text, "$text-muted"))
+    def say(self, text: str) -> None:
+        """Show a remark below the answer, until another one is shown."""
+        self.query_one("#answer-remark", Bar).show(Content.styled(fmt.name(text), "$text-muted"))
 
     def _go(self, rows: int = 0, columns: int = 0) -> None:
         grid = self._run.grid
@@ -128,31 +114,15 @@ class AnswerScreen(Screen[tuple["GridRow", str]]):
         here = next((at for at, row in enumerate(grid.rows) if row == self._row), 0)
         at, column = here + rows, models.index(self._model) + columns
         if not (0 <= at < len(grid.rows) and 0 <= column < len(models)):
-            self._say("There is no other in this direction")
+            self.say("There is no other in this direction")
             return
         if rows:
             self._epoch = 0
         self._row, self._model = grid.rows[at], models[column]
-        self._say("")
+        self.say("")
         self._load()
 
     # Keys
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        await self.run_action(message.action.call)
-
-    def action_scroll(self, rows: int) -> None:
-        """Scroll by rows."""
-        self._text.scroll_relative(y=rows, animate=False)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll by a screen, less a row."""
-        (self._text.action_page_down if pages > 0 else self._text.action_page_up)()
-
-    def action_end(self, end: int) -> None:
-        """Go to the start or the end."""
-        (self._text.action_scroll_end if end else self._text.action_scroll_home)()
 
     def action_answer_before(self) -> None:
         """The sample before."""
@@ -173,7 +143,7 @@ class AnswerScreen(Screen[tuple["GridRow", str]]):
     def action_answer_epoch(self) -> None:
         """The next epoch, the first after the last."""
         if self._row.epochs == 1:
-            self._say("This sample is asked once")
+            self.say("This sample is asked once")
             return
         self._epoch = (self._epoch + 1) % self._row.epochs
         self._load()
@@ -181,7 +151,7 @@ class AnswerScreen(Screen[tuple["GridRow", str]]):
     def action_answer_thoughts(self) -> None:
         """Open or fold what the model thought."""
         if self._answer is None or not self._answer.record.reasoning:
-            self._say("The model told no thoughts")
+            self.say("The model told no thoughts")
             return
         self._opened = not self._opened
         self._lay_out()
@@ -196,11 +166,11 @@ class AnswerScreen(Screen[tuple["GridRow", str]]):
     def action_answer_copy(self) -> None:
         """Copy the answer."""
         if self._answer is None or not self._answer.record.content:
-            self._say("There is no answer to copy")
+            self.say("There is no answer to copy")
             return
         text = visible(self._answer.record.content)
         self.app.copy_to_clipboard(text)
-        self._say(f"copied {len(text):,} characters")
+        self.say(f"copied {len(text):,} characters")
 
     def action_answer_leave(self) -> None:
         """Back to the grid, to the cell that was shown last."""

@@ -4,21 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 
 from llmtui.app import run_captions as captions
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
+from llmtui.app.screens.scoped import GridScreen
 from llmtui.app.widgets.bar import Bar, FooterBar
 from llmtui.app.widgets.grid_view import GridView
 from llmtui.domain.text import visible_line
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
     from llmtui.app.run_desk import RunDesk
     from llmtui.services.runs.grid import GridRow, Mark
     from llmtui.services.runs.open_run import OpenRun
@@ -27,7 +26,7 @@ REPAINT_S = 0.4
 """Seldom enough to leave the processor to the model."""
 
 
-class RunGridScreen(Screen[None]):
+class RunGridScreen(GridScreen[None]):
     """Lies over the chat, which goes on below it.
 
     Args:
@@ -36,22 +35,10 @@ class RunGridScreen(Screen[None]):
         actions: the registry with the user's keys.
     """
 
-    app: "LlmtuiApp"
-    AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(ACTIONS, "grid"),
-        Binding("up,k", "move('up')", show=False),
-        Binding("down,j", "move('down')", show=False),
-        Binding("left,h", "move('left')", show=False),
-        Binding("right,l", "move('right')", show=False),
-        Binding("pageup,ctrl+u", "move('page_up')", show=False),
-        Binding("pagedown,space,ctrl+d", "move('page_down')", show=False),
-        Binding("home,g,ctrl+home", "move('first')", show=False),
-        Binding("end,G,ctrl+end", "move('last')", show=False),
-    ]
+    SCOPE = "grid"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "grid")]
     DEFAULT_CSS = """
     RunGridScreen {
-        layout: vertical; background: $background; overflow: hidden;
         #grid-header { background: $surface; padding: 0 1; }
         #grid-activity, #grid-remark { padding: 0 1; }
     }
@@ -91,10 +78,6 @@ class RunGridScreen(Screen[None]):
         self.set_interval(REPAINT_S, self._repaint)
         self._repaint()
         self.run_worker(self._read_rows(), exit_on_error=False)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Say so when the terminal is too small."""
-        self.app.fit_to(event.size.width, event.size.height)
 
     async def _read_rows(self) -> None:
         rows, problem = await asyncio.to_thread(self.run.rows)
@@ -145,18 +128,10 @@ class RunGridScreen(Screen[None]):
 
     # Keys
 
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        await self.run_action(message.action.call)
-
     @on(GridView.Moved)
     def _moved(self) -> None:
         self._note, self._stop_asked = "", False
         self._show_remark()
-
-    def action_move(self, how: str) -> None:
-        """Move the mark."""
-        self._view.move(how)
 
     @on(GridView.Chosen)
     def action_grid_answer(self) -> None:

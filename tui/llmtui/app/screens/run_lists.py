@@ -3,11 +3,11 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from textual.screen import Screen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input
 
 from llmtui.app.run_form import Listed, listed_set, run_model_row, set_row
+from llmtui.app.screens.scoped import ScopedScreen
 from llmtui.errors import LlmtuiError
 from llmtui.services.bookmarks import RunChoice
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from llmtui.domain.models import ModelInfo
 
 
-class RunLists(Screen[None]):
+class RunLists(ScopedScreen[None]):
     """The part of the setup that finds what there is; the lists fill behind the first paint.
 
     Args:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -29,7 +29,6 @@ from llmtui.app.widgets.mark_list import MarkList
 from llmtui.domain.text import UNSAFE_RANGES, visible_line
 
 if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
     from llmtui.app.controller import ChatController
     from llmtui.services.runs.preparing import Source
 
@@ -49,7 +48,7 @@ class RunSetup(RunLists):
         actions: the registry with the user's keys.
     """
 
-    app: "LlmtuiApp"
+    SCOPE = "run_setup"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(ACTIONS, "run_setup"),
@@ -120,10 +119,6 @@ class RunSetup(RunLists):
         for find in (self._find_sets, self._find_models, self._find_served, self._look_at_memory, self._probe):
             self.run_worker(find(), exit_on_error=False)
         self._tell()
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Say so when the terminal is too small."""
-        self.app.fit_to(event.size.width, event.size.height)
 
     def _recall(self) -> None:
         """What the last run was begun with, or what the caller wants."""
@@ -235,11 +230,6 @@ class RunSetup(RunLists):
         self.run_worker(work, group="typed", exclusive=True, exit_on_error=False)
 
     # Keys
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        await self.run_action(message.action.call)
-
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show an error that background work did not foresee, instead of a traceback."""
         if event.state is WorkerState.ERROR:

@@ -2,30 +2,27 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
-from textual.screen import Screen
 
 from llmtui.app import format as fmt
 from llmtui.app.actions import ACTIONS, bindings, footer_actions
+from llmtui.app.screens.scoped import ReadingScreen
 from llmtui.app.widgets.answer_columns import AnswerColumns
 from llmtui.app.widgets.bar import Bar, FooterBar
 from llmtui.domain.text import visible
 from llmtui.services.answers import ShownAnswer
 from llmtui.services.word_diff import Stretch, word_diff
 
-if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
-
 LEGEND = "≠ differs between the answers"
 DIFF_LEGEND = "struck out: only in the marked answer · underlined: only here"
 
 
-class SideBySideScreen(Screen[ShownAnswer | None]):
+class SideBySideScreen(ReadingScreen[ShownAnswer | None]):
     """Lies over what it was opened from. Dismisses with the answer that the chat is to go on with, or None.
 
     Args:
@@ -38,20 +35,10 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
         with_model: the chat is to go on with that answer's model, too.
     """
 
-    app: "LlmtuiApp"
-    AUTO_FOCUS = ""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *bindings(ACTIONS, "side"),
-        Binding("up,k", "scroll(-1)", show=False),
-        Binding("down,j", "scroll(1)", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", show=False),
-        Binding("pagedown,space,ctrl+d", "page(1)", show=False),
-        Binding("home,ctrl+home", "end(0)", show=False),
-        Binding("end,G,ctrl+end", "end(1)", show=False),
-    ]
+    SCOPE = "side"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "side")]
     DEFAULT_CSS = """
     SideBySideScreen {
-        layout: vertical; background: $background; overflow: hidden;
         #side-header { background: $surface; padding: 0 1; }
         #side-remark { padding: 0 1; color: $text-muted; }
         AnswerColumns { margin: 0 0 0 1; }
@@ -78,13 +65,9 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
 
     def on_mount(self) -> None:
         """Show the answers from their beginning."""
-        self._columns = self.query_one(AnswerColumns)
+        self._columns = self.pane = self.query_one(AnswerColumns)
         self._columns.show(self._answers, mark=self._first_mark)
         self._captions()
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Tell when the terminal is too small."""
-        self.app.fit_to(event.size.width, event.size.height)
 
     @property
     def answers(self) -> tuple[ShownAnswer, ...]:
@@ -130,23 +113,7 @@ class SideBySideScreen(Screen[ShownAnswer | None]):
             self._compare()
         self._captions()
 
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        await self.run_action(message.action.call)
-
     # Keys
-
-    def action_scroll(self, rows: int) -> None:
-        """Scroll by rows."""
-        self._columns.scroll_rows(rows)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll by a screen, less a row."""
-        self._columns.scroll_page(pages)
-
-    def action_end(self, end: int) -> None:
-        """Go to the start or the end."""
-        self._columns.scroll_end_of(end)
 
     def action_side_left(self) -> None:
         """Mark the answer to the left."""

@@ -13,6 +13,7 @@ from textual.widgets import Static, TextArea
 from llmtui.app import format as fmt
 from llmtui.app.actions import ACTIONS, bindings, footer_actions
 from llmtui.app.controller import ChatController
+from llmtui.app.screens.scoped import ScopedScreen
 from llmtui.app.widgets.bar import FooterBar
 from llmtui.domain.text import UNSAFE, visible
 from llmtui.errors import UsageError
@@ -30,7 +31,7 @@ _FROM = {
 _NONE = "None is sent; the model's template may write one of its own"
 
 
-class SystemScreen(ModalScreen[str | None]):
+class SystemScreen(ModalScreen[str | None], ScopedScreen[str | None]):
     """Dismisses with what there is to say of the change; None when there was none.
 
     Args:
@@ -39,6 +40,7 @@ class SystemScreen(ModalScreen[str | None]):
         text: of the message in force.
     """
 
+    SCOPE = "system"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "system")]
     DEFAULT_CSS = """
     SystemScreen {
@@ -117,11 +119,6 @@ class SystemScreen(ModalScreen[str | None]):
         remark = self.query_one("#remark", Static)
         remark.add_class("-error")
         remark.update(fmt.name(text))
-
-    @on(FooterBar.Pressed)
-    async def _pressed(self, message: FooterBar.Pressed) -> None:
-        message.stop()
-        await self.run_action(message.action.call)
 
 
 class SystemEditing(Screen[None]):

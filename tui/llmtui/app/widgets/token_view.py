@@ -92,6 +92,18 @@ class TokenView(ScrollView, can_focus=False):
         if not top <= row < top + height:
             self.scroll_to(y=max(0, row - height // 3), animate=False, force=True)
 
+    def scroll_rows(self, rows: int) -> None:
+        """Scroll down, or up where `rows` is negative."""
+        self.scroll_relative(y=rows, animate=False)
+
+    def scroll_page(self, pages: int) -> None:
+        """A screen down or up, less a row."""
+        self.scroll_rows(pages * max(1, self.size.height - 1))
+
+    def scroll_end_of(self, end: int) -> None:
+        """To the first row, or to the last."""
+        self.scroll_to(y=self.max_scroll_y if end else 0, animate=False)
+
     @property
     def first_place(self) -> int:
         """The first token in view."""

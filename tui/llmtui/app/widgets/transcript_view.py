@@ -273,11 +273,11 @@ class TranscriptView(ScrollView, can_focus=False):
 
     def action_page_up(self) -> None:
         """A screen up, less a row."""
-        self._scroll_by(1 - self.size.height)
+        self.scroll_page(-1)
 
     def action_page_down(self) -> None:
         """A screen down, less a row."""
-        self._scroll_by(self.size.height - 1)
+        self.scroll_page(1)
 
     def action_scroll_home(self) -> None:
         """To the first row."""
@@ -287,6 +287,18 @@ class TranscriptView(ScrollView, can_focus=False):
         """To the last row, and follow from there."""
         self._follow(following=True)
         self._jump_to_end()
+
+    def scroll_rows(self, rows: int) -> None:
+        """Scroll down, or up where `rows` is negative."""
+        self.scroll_relative(y=rows, animate=False)
+
+    def scroll_page(self, pages: int) -> None:
+        """A screen down or up, less a row."""
+        self._scroll_by(pages * (self.size.height - 1))
+
+    def scroll_end_of(self, end: int) -> None:
+        """To the first row, or to the last, which is followed then."""
+        (self.action_scroll_end if end else self.action_scroll_home)()
 
     # Events
 
