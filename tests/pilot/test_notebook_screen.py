@@ -187,7 +187,7 @@ async def test_what_is_typed_is_on_disk_soon_and_the_history_opens_it_as_a_noteb
         await screen.pilot.press("ctrl+n")
         await screen.until(lambda: area(screen).text == "")
         await screen.pilot.press("escape", "ctrl+g")
-        await screen.see("notebook: 静夜思")
+        await screen.see("notebook  静夜思")
         await screen.pilot.press(*"notebook", "enter")
         await screen.until(lambda: isinstance(screen.app.screen, NotebookScreen))
         assert area(screen).text == "静夜思\n"
