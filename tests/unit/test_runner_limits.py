@@ -5,13 +5,14 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
-from unit.run_bench import ONE, Opened, samples
+from unit.run_bench import GRANTED, ONE, Opened, samples
 
 from llmtui.domain.events import Delta, Failed, TurnEvent
+from llmtui.domain.settings import Runtime
 from llmtui.engines.base import GenerateRequest
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
 from llmtui.services.runs import asking
-from llmtui.services.runs.asking import warm_up
+from llmtui.services.runs.asking import Asking, Bench, warm_up
 from llmtui.services.runs.plan import Job, Wishes, jobs_of, make_plan
 from llmtui.services.runs.tries import TIME_IS_OVER
 
@@ -78,3 +79,20 @@ async def test_an_answer_without_end_is_cut_and_not_asked_for_again(
     assert record.error is not None
     assert "more than 100 characters" in record.error.title
     assert 100 < len(record.content) < 200
+
+
+@pytest.mark.parametrize("ticks", range(8))
+async def test_an_interrupt_at_the_very_end_of_an_answer_troubles_nobody(tmp_path: Path, ticks: int) -> None:
+    bench = Bench(ScriptedEngine([YES]), GRANTED, Runtime(), None, 1)
+    asked = Asking(bench, a_job(tmp_path), slot=0)
+    stop = asyncio.Event()
+    async with asyncio.timeout(None) as hard:
+        watcher = asyncio.create_task(asked._end_on(stop, 1e9, "turn", hard))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        stop.set()
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        watcher.cancel()
+    (found,) = await asyncio.gather(watcher, return_exceptions=True)
+    assert found is None or isinstance(found, asyncio.CancelledError)

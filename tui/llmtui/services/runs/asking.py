@@ -220,6 +220,9 @@ class Asking:
             await asyncio.wait_for(stop.wait(), max(0.0, ends - loop.time()))
         except TimeoutError:
             self._timed_out = True
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # `wait_for` forgets that when both come at once
+            return
         hard.reschedule(loop.time() + GRACE_S)
         await self._bench.engine.cancel(id_)
 
