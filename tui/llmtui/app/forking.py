@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING
 
-from llmtui.app.turns import STOP_S, end_turn
-from llmtui.domain.events import Failed, LoadProgress, Notice
-from llmtui.errors import EngineError, LlmtuiError
+from llmtui.app.writing import Writing
+from llmtui.domain.events import Failed, LoadProgress
+from llmtui.errors import LlmtuiError
 from llmtui.services.answers import ShownAnswer, beside, of_message, of_running
 
 if TYPE_CHECKING:
@@ -57,7 +57,6 @@ class Forking:
         self._services = services
         self._chat = chat
         self._question = question
-        self._slow = slow
         self._prompt = self._conversation()
         self._stage = "opening"
         self._task: asyncio.Task[object] | None = None
@@ -65,13 +64,14 @@ class Forking:
         self._fork: Fork | None = None
         self._wanted: Wanted | None = None
         self._failure: Failed | LlmtuiError | None = None
-        self._hung = self._stopped = False
-        self._over = asyncio.Event()
+        self._stopped = False
+        self._writing = Writing(self._give_up, slow)
+        self._writing.begin()
 
     @property
     def running(self) -> bool:
         """Whether it loads or writes."""
-        return not self._over.is_set()
+        return self._writing.running
 
     async def run(self) -> None:
         """Load the model and have it answer; what goes wrong is part of what is shown."""
@@ -84,7 +84,7 @@ class Forking:
         except LlmtuiError as error:
             self._failure = error
         finally:
-            self._over.set()
+            self._writing.end()
             if self._host is not None:
                 await self._host.close()
 
@@ -94,11 +94,11 @@ class Forking:
             return
         self._stopped = True
         if self._fork is not None and self._host is not None:
-            await end_turn(self._over, self._fork.cancel, self._give_up, self._slow, patience_s=STOP_S)
+            await self._writing.stop(self._fork.cancel)
         elif self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
-        self._over.set()
+        self._writing.end()
 
     def shown(self) -> ShownAnswer:
         """The answer as it is now."""
@@ -136,15 +136,12 @@ class Forking:
         if self._host is None:
             return
         self._fork = Fork(self._chat, self._host, self._question, wanted=self._wanted)
-        async with contextlib.aclosing(self._fork.answer()) as events:
-            async for event in events:
-                if isinstance(event, Failed):
-                    self._failure = event
-                elif isinstance(event, Notice):
-                    self.remark = f"{event.text}. {event.remedy}"
+        end = await self._writing.follow(self._fork.answer())
+        self._failure = end.failure
+        for told in end.remarks:
+            self.remark = f"{told.text}. {told.remedy}"
 
     async def _give_up(self) -> None:
-        self._hung = True
         if self._host is not None:
             await self._host.give_up()
 
@@ -155,9 +152,7 @@ class Forking:
     @property
     def _why(self) -> str:
         """Why there is no answer."""
-        failure = self._failure
-        if self._hung:
-            failure = EngineError("The model did not stop", cause="Its process hung and was ended", remedy="")
+        failure = self._writing.hung or self._failure
         if failure is None:
             return "stopped before any text came" if self._stopped else "the model wrote nothing"
         return "\n".join(part for part in (failure.title, failure.cause, failure.remedy) if part)

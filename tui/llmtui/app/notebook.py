@@ -1,14 +1,13 @@
 """What the notebook does, apart from how it looks: which one is open, and the model's writing in it."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from llmtui.app.turns import STOP_S, end_turn
+from llmtui.app.writing import STILL_STOPPING, TurnEnd, Writing
 from llmtui.domain.events import Failed, Notice
-from llmtui.errors import EngineError, LlmtuiError, UsageError
+from llmtui.errors import LlmtuiError, UsageError
 
 if TYPE_CHECKING:
     from llmtui.app.controller import ChatController
@@ -50,9 +49,7 @@ class NotebookDesk:
         self._controller = controller
         self._spawn = spawn
         self._notebook: Notebook | None = None
-        self._over = asyncio.Event()
-        self._over.set()
-        self._hung = False
+        self._writing = Writing(controller.services.host.give_up, self._tell_slow)
 
     @property
     def notebook(self) -> "Notebook":
@@ -72,7 +69,7 @@ class NotebookDesk:
     @property
     def running(self) -> bool:
         """Whether the model is writing."""
-        return not self._over.is_set()
+        return self._writing.running
 
     def holds(self, path: Path) -> bool:
         """Whether this file is the notebook that is open."""
@@ -113,16 +110,11 @@ class NotebookDesk:
 
     async def stop(self) -> None:
         """Stop the model and wait until what it wrote is put away; one that hangs is ended by force."""
+        await self._writing.stop(self.notebook.session.cancel)
 
-        async def give_up() -> None:
-            self._hung = True
-            await self.services.host.give_up()
-
-        def slow() -> None:
-            if self.view is not None:
-                self.view.say("Still stopping: the model does not answer")
-
-        await end_turn(self._over, self.notebook.session.cancel, give_up, slow, patience_s=STOP_S)
+    def _tell_slow(self) -> None:
+        if self.view is not None:
+            self.view.say(STILL_STOPPING)
 
     async def _replace(self, notebook: "Notebook | None") -> None:
         if self.running:
@@ -133,27 +125,16 @@ class NotebookDesk:
 
     def _begin(self, events: "AsyncGenerator[TurnEvent]") -> None:
         self.notebook.take(self._controller.wanted)
-        self._over = asyncio.Event()
-        self._hung = False
+        self._writing.begin()
         self._spawn(self._follow(events), "notebook")
 
     async def _follow(self, events: "AsyncGenerator[TurnEvent]") -> None:
-        failure: Failed | LlmtuiError | None = None
-        remarks: list[Notice] = []
+        end = TurnEnd(UsageError("The chat's answer is still being written", remedy="Wait for it, or stop it there"))
         try:
-            if self._controller.running:
-                raise UsageError("The chat's answer is still being written", remedy="Wait for it, or stop it there")
-            async with contextlib.aclosing(events):
-                async for event in events:
-                    if isinstance(event, Failed):
-                        failure = event
-                    elif isinstance(event, Notice):
-                        remarks.append(event)
-        except LlmtuiError as error:
-            failure = error
+            if not self._controller.running:
+                end = TurnEnd()
+                end = await self._writing.follow(events)
         finally:
-            self._over.set()
-            if self._hung:
-                failure = EngineError("The model did not stop", cause="Its process hung and was ended", remedy="")
+            self._writing.end()
             if self.view is not None:
-                self.view.writing_ended(failure, tuple(remarks))
+                self.view.writing_ended(end.failure, end.remarks)

@@ -1,27 +1,20 @@
 """Answers on the screen: one at a time, from the first token to its summary line, stopped when the user wants."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Protocol
 
 from llmtui.app import entries as build
 from llmtui.app import format as fmt
 from llmtui.app.notices import Notices
 from llmtui.app.view import ChatView
-from llmtui.domain.events import Failed, Finished, Notice, TurnEvent
+from llmtui.app.writing import STILL_STOPPING, STOP_S, TurnEnd, Writing
+from llmtui.domain.events import TurnEvent
 from llmtui.domain.templates import template_warning
-from llmtui.errors import EngineError, LlmtuiError
 
 if TYPE_CHECKING:
     from llmtui.domain.models import LoadedModel, ModelInfo
     from llmtui.services.host import ModelHost
     from llmtui.services.session import ChatSession
-
-CANCEL_AGAIN_S = 0.1
-STOP_S = 3.0
-"""An engine that does not end its turn in this time after it was asked to is ended by force."""
-TELL_S = 1.0
 
 
 class Ended(Protocol):
@@ -53,15 +46,13 @@ class Turns:
         self._view = view
         self._notices = notices
         self._session: ChatSession | None = None
-        self._over = asyncio.Event()
-        self._over.set()
-        self._hung = False
+        self._writing = Writing(host.give_up, self._tell_slow)
         self._warned: set[str] = set()
 
     @property
     def running(self) -> bool:
         """Whether an answer is being generated."""
-        return not self._over.is_set()
+        return self._writing.running
 
     def begin(self, session: "ChatSession", events: AsyncGenerator[TurnEvent], *, instead: str | None = None) -> None:
         """Start an answer in the background.
@@ -73,8 +64,7 @@ class Turns:
         """
         self._session = session
         self.info, self.loaded = self._host.info, self._host.loaded
-        self._over = asyncio.Event()
-        self._hung = False
+        self._writing.begin()
         self._view.spawn(self._follow(session, events, instead), "turn")
 
     async def stop(self, patience_s: float | None = None) -> None:
@@ -85,60 +75,41 @@ class Turns:
         Args:
             patience_s: how long the engine may take; `STOP_S` when None.
         """
-        session = self._session
-        if session is not None:
-            patience_s = STOP_S if patience_s is None else patience_s
-            await end_turn(self._over, session.cancel, self._give_up, self._tell_slow, patience_s=patience_s)
-
-    async def _give_up(self) -> None:
-        self._hung = True
-        await self._host.give_up()
+        if self._session is not None:
+            await self._writing.stop(self._session.cancel, STOP_S if patience_s is None else patience_s)
 
     def _tell_slow(self) -> None:
-        self._view.say("Still stopping: the model does not answer")
+        self._view.say(STILL_STOPPING)
 
     async def _follow(self, session: "ChatSession", events: AsyncGenerator[TurnEvent], instead: str | None) -> None:
         known = {message.id for message in session.messages} - {instead}
         note = session.thread.note
-        failure: Failed | LlmtuiError | None = None
-        begins = 0
-        remarks: list[Notice] = []
+        end = TurnEnd()
         name = self._name
         self._view.begin_answer(self._notices.new_id("answer"), name)
         self._view.state_changed()
         try:
-            async with contextlib.aclosing(events):
-                async for event in events:
-                    if isinstance(event, Failed):
-                        failure = event
-                    elif isinstance(event, Notice):
-                        remarks.append(event)
-                    elif isinstance(event, Finished):
-                        begins = event.timings.bos_count or 0
-        except LlmtuiError as error:
-            failure = error
+            end = await self._writing.follow(events)
         finally:
-            self._over.set()
+            remarks = end.remarks
             self._end(session, known)
-            if session.thread.note != note and failure is None:
+            if session.thread.note != note and end.failure is None:
                 # It stands between the messages above, which tell the remarks, too.
                 thread, opened = session.thread, self.thoughts_opened
                 self._view.show_entries(build.conversation(thread.shown, session.turns, thread.tree, opened=opened))
-                remarks.clear()
+                remarks = ()
             for remark in remarks:
                 self._notices.remark(f"{remark.text}. {remark.remedy}")
-            if begins > 1 and name not in self._warned:
+            if end.begins > 1 and name not in self._warned:
                 self._warned.add(name)
                 self._notices.two_begins(name)
             self._warn_of_template(session, name)
-            if self._hung:
-                failure = EngineError("The model did not stop", cause="Its process hung and was ended", remedy="")
-            if failure is not None:
-                self._notices.error(failure)
+            if end.failure is not None:
+                self._notices.error(end.failure)
             elif instead is not None and session.messages and session.messages[-1].id == instead:
                 self._view.say("Nothing new came; the answer stays as it was")
             self._view.state_changed()
-            self._ended(well=failure is None)
+            self._ended(well=end.failure is None)
 
     def _warn_of_template(self, session: "ChatSession", name: str) -> None:
         """Tell once a model that its conversations are put into a template that is a guess."""
@@ -161,41 +132,3 @@ class Turns:
     @property
     def _name(self) -> str:
         return fmt.name(self._host.info.name if self._host.info else "model")
-
-
-async def end_turn(
-    over: asyncio.Event,
-    cancel: Callable[[], Awaitable[None]],
-    give_up: Callable[[], Awaitable[None]],
-    slow: Callable[[], None],
-    *,
-    patience_s: float,
-) -> None:
-    """Stop a turn and wait for its end.
-
-    Args:
-        over: set when the turn has ended.
-        cancel: stops it; called now and then, as a turn that has just begun does not know yet that it can be stopped.
-        give_up: ends its engine by force, after `patience_s`.
-        slow: called once when it takes longer than people expect.
-        patience_s: how long the engine may take.
-    """
-    clock = asyncio.get_running_loop().time
-    began = clock()
-    told = patience_s <= TELL_S
-    while not over.is_set():
-        took = clock() - began
-        if took >= TELL_S and not told:
-            told = True
-            slow()
-        if took >= patience_s:
-            await give_up()
-            await _set_within(over, STOP_S)
-            return
-        await cancel()
-        await _set_within(over, CANCEL_AGAIN_S)
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)

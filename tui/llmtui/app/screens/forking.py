@@ -8,6 +8,7 @@ from llmtui.app import format as fmt
 from llmtui.app.notebook import NotebookDesk
 from llmtui.app.screens.comparing import ComparingScreen
 from llmtui.app.screens.switching import SwitchingScreen
+from llmtui.app.writing import STILL_STOPPING
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class ForkingScreen(ComparingScreen, SwitchingScreen):
             return
 
         def slow() -> None:
-            screen.say("Still stopping: the model does not answer")
+            screen.say(STILL_STOPPING)
 
         self._fork = Forking(self.controller.services, session, question, info, profile, slow=slow)
         keys = self.controller.key("side_go_on"), self.controller.key("side_go_on_model")
