@@ -11,6 +11,7 @@ from llmtui.domain.run import PERSON, ScoreRecord
 from llmtui.domain.settings import Runtime
 from llmtui.engines.scripted import ScriptedEngine, ScriptedTurn
 from llmtui.errors import ConfigError, ModelError
+from llmtui.services.judge import grading
 from llmtui.services.runner import Runner
 from llmtui.services.runs.book import RunBook
 from llmtui.services.runs.events import JudgeDone, JudgeFailed, JudgeReady, Remark, SampleScored
@@ -206,3 +207,17 @@ async def test_a_grade_that_a_template_has_put_among_the_thoughts_is_read(tmp_pa
     thought = ScriptedTurn(thoughts=('{"reason": "好", ', '"grade": 2}'))
     opened = Opened(tmp_path, [YES], [thought], samples=SAMPLES)
     assert [answer for answer, *_ in grades(await judged(opened))] == ["2", "2"]
+
+
+async def test_a_reply_without_end_is_cut_and_leaves_the_answer_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grading, "MOST_CHARACTERS", 100)
+    flood = ScriptedTurn(tokens=("word ",) * 500)
+    opened = Opened(tmp_path, [YES], [flood], samples=SAMPLES)
+    book = await judged(opened)
+    assert grades(book) == [] or all(answer is None for answer, *_ in grades(book))
+    errors = [score.error for score in scores(book) if score.scorer == "model_graded"]
+    assert errors
+    assert all(error is not None and "has no end" in error for error in errors)
+    assert sum(counts["judge"] for counts in book.waiting().values()) == 2

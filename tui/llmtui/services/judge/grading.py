@@ -6,7 +6,7 @@ import time
 import uuid
 from typing import NamedTuple
 
-from llmtui.domain.events import Failed
+from llmtui.domain.events import Delta, Failed, ReasoningDelta
 from llmtui.domain.fold import TurnFold
 from llmtui.domain.grades import between, is_enough, scale_text, value_of
 from llmtui.domain.messages import ChatMessage
@@ -25,11 +25,13 @@ from llmtui.services.judge.prompt import (
     schema_of,
     special_texts,
 )
-from llmtui.services.runs.tries import TIME_IS_OVER, is_refused
+from llmtui.services.runs.tries import TIME_IS_OVER, TOO_MUCH, is_refused
 from llmtui.services.streams import turn_events
 
 MAX_TOKENS = 2048
 """Of a reply, with what a model on a server thinks before it."""
+MOST_CHARACTERS = 1 << 18
+"""Of a reply; a server may pass over the number of tokens."""
 _SHOWN = 120
 _LONGEST = 4000
 
@@ -134,7 +136,7 @@ class Examiner:
             reasoning="off" if held_here else None,
         )
         request = GenerateRequest(id=uuid.uuid4().hex, messages=messages, sampling=sampling, slot=slot)
-        fold = TurnFold(time.perf_counter_ns())
+        fold, written = TurnFold(time.perf_counter_ns()), 0
         try:
             async with (
                 asyncio.timeout(self._timeout_s),
@@ -144,6 +146,9 @@ class Examiner:
             ):
                 async for event in events:
                     fold.add(event)
+                    written += len(event.text) if isinstance(event, Delta | ReasoningDelta) else 0
+                    if written > MOST_CHARACTERS:
+                        return Failed("engine", "The judge's reply has no end", TOO_MUCH, "Have another judge grade")
         except TimeoutError:
             return Failed("engine", "The judge took too long", TIME_IS_OVER, "Set another with --timeout")
         # A template may open the thoughts by itself: what the schema holds stands there then.

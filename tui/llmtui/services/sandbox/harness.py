@@ -56,6 +56,10 @@ _TELLING = frozenset(
 """Methods by which an object can make a comparison with it come out as it likes."""
 
 
+Known = list[tuple[types.ModuleType, dict[str, Any]]]
+"""Modules, and what they held."""
+
+
 class UnfitError(Exception):
     """A value that is not plain."""
 
@@ -228,7 +232,7 @@ def run_cases(line: Line, token: str, function: Any, cases: list[Any]) -> None:
         line.write(token, {"case": number, **report})
 
 
-def run_program(line: Line, token: str, names: dict[str, Any], second: dict[str, Any]) -> None:
+def run_program(line: Line, token: str, names: dict[str, Any], second: dict[str, Any], before: Known) -> None:
     """Run a program of tests behind the code; it passes when it ends.
 
     Args:
@@ -236,12 +240,17 @@ def run_program(line: Line, token: str, names: dict[str, Any], second: dict[str,
         token: of the report.
         names: what the program sees.
         second: the program, `call`, and the entry point.
+        before: what the tests compare with, put back after every call: a function may change it when it is called.
     """
     function = names[second["entry_point"]]
     if isinstance(function, types.FunctionType):
 
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            return honest(function(*args, **kwargs))
+            try:
+                found = function(*args, **kwargs)
+            finally:
+                put_back(before)
+            return honest(found)
 
         names[second["entry_point"]] = guarded
     try:
@@ -254,20 +263,23 @@ def run_program(line: Line, token: str, names: dict[str, Any], second: dict[str,
     line.write(token, {"passed": True})
 
 
-def as_now() -> list[tuple[types.ModuleType, dict[str, Any]]]:
+def as_now() -> Known:
     """What tests compare with, as it is before the code under test can change it."""
     return [(module, dict(module.__dict__)) for module in (builtins, math)]
 
 
-def seen_by_tests(
-    module: types.ModuleType, entry_point: str, before: list[tuple[types.ModuleType, dict[str, Any]]]
-) -> dict[str, Any]:
-    """What the code defines, but for what would stand in for a builtin; and what was there before, as it was."""
+def put_back(before: Known) -> None:
+    """Have everything as it was, and nobody look on."""
     sys.settrace(None)
     sys.setprofile(None)
     for known, content in before:
         known.__dict__.update(content)
         sys.modules[known.__name__] = known
+
+
+def seen_by_tests(module: types.ModuleType, entry_point: str, before: Known) -> dict[str, Any]:
+    """What the code defines, but for what would stand in for a builtin; and what was there before, as it was."""
+    put_back(before)
     found = {name: value for name, value in module.__dict__.items() if name not in builtins.__dict__}
     if "math" in found:
         found["math"] = math
@@ -292,7 +304,7 @@ def main(target: int) -> None:
     second = line.read()
     if "program" in second:
         names = seen_by_tests(module, first["entry_point"], before)
-        run_program(line, second["token"], names, {**second, "entry_point": first["entry_point"]})
+        run_program(line, second["token"], names, {**second, "entry_point": first["entry_point"]}, before)
     else:
         run_cases(line, second["token"], function, second["cases"])
     line.write(second["token"], {"done": True})
