@@ -78,7 +78,7 @@ def test_a_model_without_the_tokens_refuses_and_a_killed_program_loses_less_than
     with terminal(str(babbler), env=talker) as screen:
         screen.see("^O")
         screen.press("ctrl+g")
-        screen.see("notebook: the beginning")
+        screen.see("notebook  the beginning")
         screen.press("enter")
         screen.see("the beginning " + came.split("\n")[0][:20])
         screen.press("f8")

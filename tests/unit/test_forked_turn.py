@@ -247,3 +247,33 @@ async def test_what_cannot_be_forked_is_refused(bench: Bench) -> None:
     await bench.chat.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+async def test_the_present_model_may_answer_the_fork_too_and_stays(bench: Bench) -> None:
+    await ask(bench.chat)
+    engine = bench.host.engine
+    await bench.fork("tiny")
+    assert bench.host.engine is engine
+    assert bench.host.alive
+    assert [model for model, _ in versions(bench.chat)] == ["tiny", "tiny"]
+    assert list(bench.made) == ["tiny"]
+
+
+async def test_ending_a_fork_by_force_leaves_the_chats_model_alone(bench: Bench) -> None:
+    bench.scripts["other"] = ENDLESS
+    await ask(bench.chat)
+    host = await bench.fork_host("other")
+    forked = Fork(bench.chat, host, question_of(bench.chat, None))
+
+    async def run() -> list[TurnEvent]:
+        return [event async for event in forked.answer()]
+
+    task = asyncio.create_task(run())
+    await until(lambda: forked.running is not None and bool(forked.running.text))
+    await host.give_up()
+    assert isinstance((await task)[-1], Failed)
+    assert not bench.made["other"].alive
+    assert bench.host.alive
+    assert versions(bench.chat)[-1][1].startswith("a")
+    await host.close()
+    assert [model.name for model in bench.host.warm] == ["tiny"]
