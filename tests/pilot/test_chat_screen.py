@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -310,6 +311,15 @@ async def test_a_damaged_chat_says_so_when_it_is_reopened(stage: Stage):
         await screen.until(lambda: "notice" in screen.kinds)
         assert screen.kinds == ["user", "assistant", "notice"]
         assert "1 line of its file cannot be read" in screen.entries[-1].text
+
+
+async def test_why_a_chat_could_not_be_opened_stays_when_the_model_has_come(stage: Stage, tmp_path: Path):
+    path = tmp_path / "gone.jsonl"
+    async with stage.run(chat=path) as screen:
+        await screen.until(lambda: screen.controller.loaded is not None)
+        assert screen.kinds == ["notice", "error"]
+        assert "demo: a tiny model" in screen.entries[0].text
+        assert str(path) in screen.entries[1].text
 
 
 async def test_two_begin_tokens_are_told_once(stage: Stage, monkeypatch: pytest.MonkeyPatch):

@@ -176,3 +176,14 @@ async def test_a_stream_that_came_to_nothing_goes_and_what_came_behind_it_stays(
         assert [entry.id for entry in widget.entries] == ["u1", "n"]
         assert not any("bound to go" in line for line in painted(pilot.app))
         assert any("stays" in line for line in painted(pilot.app))
+
+
+async def test_a_long_title_is_shown_in_full_and_a_long_name_in_one_row() -> None:
+    title = "The conversation is longer than the context, and its older part could not be summed up"
+    async with view((40, 20)) as (widget, _, pilot):
+        widget.set_entries([Entry("1", "error", title, "why"), Entry("2", "assistant", "n" * 90, "yes")])
+        await pilot.pause()
+        rows = [row.removeprefix("▌ ") for row in shown(widget)]
+        assert " ".join(rows[: rows.index("why")]) == title
+        assert set(rows[rows.index("yes") - 1]) == {"n"}
+        assert rows[rows.index("yes") - 2] == ""

@@ -253,7 +253,7 @@ class ChatController:
         elif self.pending is not None:
             self._send_pending()
         elif self.session is not None and not self.session.messages:
-            self._conversation.show(self.model)
+            self._conversation.greet(self.model)
         self._view.state_changed()
 
     def _note_used(self, info: ModelInfo) -> None:

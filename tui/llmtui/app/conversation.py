@@ -148,6 +148,10 @@ class Conversation:
             shown, opened = session.thread.shown, self.thoughts_opened
             self._view.show_entries(build.conversation(shown, session.turns, session.thread.tree, opened=opened))
 
+    def greet(self, model: ModelInfo | None) -> None:
+        """Have the welcome tell of this model; what went wrong meanwhile stays below it."""
+        self._view.change_entry(build.welcome(model, self._actions))
+
     def _head(self) -> list[Entry]:
         """What stands above the first message."""
         edit = self.session.thread.system_edit if self.session is not None else None

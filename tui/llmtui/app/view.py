@@ -15,6 +15,9 @@ class ChatView(Protocol):
     def add_entry(self, entry: Entry) -> None:
         """Append one entry."""
 
+    def change_entry(self, entry: Entry) -> None:
+        """Show an entry in place of the one with its id; when there is none, nothing happens."""
+
     def mark(self, entry_id: str | None) -> None:
         """Mark an entry and bring it into view; None takes the mark away."""
 

@@ -18,7 +18,7 @@ from llmtui.app.render.entry import (
     entry_rows,
     estimated_rows,
     frame_rows,
-    label_row,
+    label_rows,
 )
 from llmtui.app.render.lines import Line
 from llmtui.app.render.palette import Palette
@@ -74,7 +74,7 @@ class Block:
         else:
             kept = self.rows[1 : 1 + self._stream.update(self.entry.text)]
         fresh = (barred(row, self.entry, palette) for row in self._stream.rows[len(kept) :])
-        return self._take([label_row(self.entry, width, palette), *kept, *fresh], width)
+        return self._take([*label_rows(self.entry, width, palette), *kept, *fresh], width)
 
     def strip(self, row: int, width: int, base: Style) -> Strip:
         """A row as drawn, made when it is first needed.

@@ -79,18 +79,20 @@ def body_rows(entry: Entry, width: int, palette: Palette) -> list[Line]:
 
 def frame_rows(entry: Entry, body: list[Line], width: int, palette: Palette) -> list[Line]:
     """A body with its bar, label, footer and the empty row below."""
-    rows = [label_row(entry, width, palette), *(barred(row, entry, palette) for row in body)]
+    rows = [*label_rows(entry, width, palette), *(barred(row, entry, palette) for row in body)]
     if entry.footer:
         footer = wrap_plain(visible_line(entry.footer), body_width(width), palette.muted)
         rows.extend(barred(row, entry, palette) for row in footer)
     return [*rows, Line([], 0)]
 
 
-def label_row(entry: Entry, width: int, palette: Palette) -> Line:
-    """Who speaks; an error's title is as bright as its bar."""
+def label_rows(entry: Entry, width: int, palette: Palette) -> list[Line]:
+    """Who speaks, in one row; the title of an error or a notice in full, an error's as bright as its bar."""
     style = palette.error + palette.strong if entry.kind == "error" else palette.label
-    row = wrap_plain(visible_line(entry.label), body_width(width), style)[0]
-    return barred(row._replace(joint="\n"), entry, palette)
+    rows = wrap_plain(visible_line(entry.label), body_width(width), style)
+    if entry.kind in {"user", "assistant"}:
+        rows = [rows[0]._replace(joint="\n")]
+    return [barred(row, entry, palette) for row in rows]
 
 
 def barred(row: Line, entry: Entry, palette: Palette) -> Line:

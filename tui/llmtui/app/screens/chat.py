@@ -157,6 +157,10 @@ class ChatScreen(HistoryBehind, OperationsBehind, GradingStart, ForkingScreen, S
         self._transcript.append_entry(entry)
         self.tell_notebook(entry)
 
+    def change_entry(self, entry: Entry) -> None:
+        """Show an entry in place of the one with its id."""
+        self._transcript.change_entry(entry)
+
     def begin_answer(self, entry_id: str, label: str) -> None:
         """An answer starts to stream: the timers run."""
         self.add_entry(Entry(entry_id, "assistant", label, "", None))

@@ -35,7 +35,11 @@ class NotebookBehind(Screen[None]):
 
     async def start(self, model: str | None, chat: Path | None) -> None:
         """Open the conversation, or the notebook, and load the model; runs after the first paint."""
-        if chat is not None and await asyncio.to_thread(_is_notebook, chat):
+        try:
+            notebook = chat is not None and await asyncio.to_thread(_is_notebook, chat)
+        except LlmtuiError:
+            notebook = False  # the controller meets it again, and tells
+        if chat is not None and notebook:
             problem = await self.desk.reopen(chat)
             if problem is not None:
                 self.say(str(problem))

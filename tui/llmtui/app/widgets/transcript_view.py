@@ -97,6 +97,13 @@ class TranscriptView(ScrollView, can_focus=False):
             self._follow(following=True)
         self._show(block, changed)
 
+    def change_entry(self, entry: Entry) -> None:
+        """Show an entry in place of the one with its id; when there is none, nothing happens."""
+        for block in self._stack.blocks:
+            if block.entry.id == entry.id:
+                block.entry = entry
+                self._lay_out_changed(block)
+
     def begin_stream(self, entry_id: str) -> None:
         """The text of this entry will grow; it was added before, with an empty text.
 
