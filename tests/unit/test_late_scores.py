@@ -10,12 +10,13 @@ from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import PERSON, SampleRecord, ScoreRecord, result_of
 from llmtui.domain.scorers import UnitTests
 from llmtui.engines.scripted import ScriptedTurn
-from llmtui.services.runs.events import SampleScored
+from llmtui.services.runs.events import SampleEnded, SampleScored
 from llmtui.services.runs.judging import Scoring
 from llmtui.services.runs.late import waiting_scorers
 from llmtui.services.sandbox.process import SandboxError
 from llmtui.services.scoring.result import Score, verdict
 from llmtui.store.run_answers import RunAnswers
+from llmtui.store.runs import read_run
 
 pytestmark = pytest.mark.usefixtures("quiet_host")
 CODE = """samples:
@@ -61,8 +62,24 @@ async def test_code_that_may_run_is_scored_with_the_answer(tmp_path: Path) -> No
     opened = Opened(tmp_path, [ANSWER], samples=CODE)
     book = await opened.run(await opened.begin(), scoring=Scoring(run_code=code_passes))
     first = samples(book)[0]
-    assert (first.waiting, first.scores) == ((), 2)
-    assert book.summary()[0].passed == 1
+    assert (first.waiting, first.scores) == (("unit_tests",), 1)
+    assert [score.scorer for score in scores(book)] == ["length", "unit_tests"]
+    assert (book.summary()[0].passed, book.waiting()) == (1, {"set": {"person": 1}})
+
+
+async def test_an_answer_is_on_the_disk_before_its_code_is_run(tmp_path: Path) -> None:
+    opened = Opened(tmp_path, [ANSWER], samples=CODE)
+    book = await opened.begin()
+    kept: list[str] = []
+
+    def looks(scorer: UnitTests, answer: str, sample: Sample) -> Score:
+        kept.extend(result.sample for result in read_run(book.path).results.values())
+        return code_passes(scorer, answer, sample)
+
+    await opened.run(book, scoring=Scoring(run_code=looks))
+    assert kept == ["a"]
+    ended = next(event for event in opened.events if isinstance(event, SampleEnded))
+    assert ([score.scorer for score in ended.scores], ended.result.outcome) == (["length", "unit_tests"], "passed")
 
 
 async def test_code_that_could_not_be_run_waits_for_another_try(tmp_path: Path) -> None:

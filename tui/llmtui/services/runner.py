@@ -29,7 +29,7 @@ from llmtui.services.runs.events import (
     SampleBegun,
     SampleEnded,
 )
-from llmtui.services.runs.judging import Scoring, grading_parts, scores_of, waiting_names, with_scores
+from llmtui.services.runs.judging import Scoring, code_scores_of, grading_parts, scores_of, waiting_names
 from llmtui.services.runs.late import score_late
 from llmtui.services.runs.plan import Job, key_of, spec_of
 from llmtui.services.runs.source import Source, all_jobs, pending
@@ -237,13 +237,18 @@ class Runner:
         return await on_server(once, self.stop, first_wait_s=self._first_wait_s, elsewhere=stage.others_answer)
 
     async def _note(self, stage: Stage, job: Job, record: SampleRecord) -> None:
+        at_once = self._scoring._replace(run_code=None)  # code may run for long: the answer is on the disk before
         record = msgspec.structs.replace(
-            record, waiting=waiting_names(job.sample, self._scoring), **grading_parts(job.sample)
+            record, waiting=waiting_names(job.sample, at_once), **grading_parts(job.sample)
         )
         loop = asyncio.get_running_loop()
-        scores = await loop.run_in_executor(self._scorers, scores_of, record, job.sample, self._scoring)
-        record = with_scores(record, scores)
+        scores = await loop.run_in_executor(self._scorers, scores_of, record, job.sample, at_once)
+        record = msgspec.structs.replace(record, scores=len(scores))
         result = await self._book.note_sample(record, scores)
+        coded = await loop.run_in_executor(self._scorers, code_scores_of, record, job.sample, self._scoring)
+        if coded:
+            await self._book.note_scores(coded)
+            scores, result = (*scores, *coded), self._book.stored.results[record.key]
         self._tell(SampleEnded(record, scores, result))
         self._tell_problem()
         stage.note(record.error)

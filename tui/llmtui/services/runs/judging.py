@@ -1,15 +1,13 @@
 """Scores of an answer, as records."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
-
-import msgspec
 
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import SampleRecord, ScoreRecord
 from llmtui.domain.scorers import AnyScorer, Human, ModelGraded, UnitTests
 from llmtui.domain.text import well_formed
-from llmtui.services.scoring.registry import score, waits_by_name, waits_for
+from llmtui.services.scoring.registry import score, waits_for
 from llmtui.services.scoring.result import Score
 
 _LONGEST = 4000
@@ -64,10 +62,12 @@ def scores_of(record: SampleRecord, sample: Sample, scoring: Scoring | None = No
     )
 
 
-def with_scores(record: SampleRecord, scores: Sequence[ScoreRecord]) -> SampleRecord:
-    """A record as it is kept with its scores. Code that could not be run, since the sandbox failed, waits."""
-    left = tuple(one.scorer for one in scores if one.error is not None and waits_by_name(one.scorer) == "sandbox")
-    return msgspec.structs.replace(record, waiting=(*record.waiting, *left), scores=len(scores) - len(left))
+def code_scores_of(record: SampleRecord, sample: Sample, scoring: Scoring) -> tuple[ScoreRecord, ...]:
+    """What comes of running the code in an answer; nothing where that is not allowed. Slow: call it from a thread."""
+    if record.status != "done" or scoring.run_code is None:
+        return ()
+    coded = [(index, one) for index, one in enumerate(sample.scorers) if isinstance(one, UnitTests)]
+    return tuple(scored(record, index, one, sample, scoring) for index, one in coded)
 
 
 def scored(record: SampleRecord, index: int, scorer: AnyScorer, sample: Sample, scoring: Scoring) -> ScoreRecord:
