@@ -1,4 +1,6 @@
-"""Numbers as the screen writes them: thousands separated, units spelled, unknown as an en dash."""
+"""Numbers and names as the screen writes them: thousands separated, units spelled, unknown as an en dash."""
+
+from rich.cells import cell_len, set_cell_size
 
 from llmtui.domain.quantities import UNKNOWN, count, percent, size
 from llmtui.domain.quantities import whole as integer
@@ -7,6 +9,8 @@ from llmtui.domain.text import visible_line
 __all__ = [
     "UNKNOWN",
     "count",
+    "cut",
+    "fitted",
     "integer",
     "milliseconds",
     "name",
@@ -57,3 +61,15 @@ def short_size(value: int | None) -> str:
 def name(text: str | None) -> str:
     """A name from a file or server on one line, without control characters."""
     return UNKNOWN if text is None else visible_line(text)
+
+
+def cut(text: str, cells: int) -> str:
+    """Text in at most so many cells, cut with an ellipsis."""
+    return text if cell_len(text) <= cells else set_cell_size(text, max(0, cells - 1)).rstrip() + "…"
+
+
+def fitted(text: str, cells: int, *, right: bool = False) -> str:
+    """Text in exactly so many cells, cut with an ellipsis."""
+    text = cut(text, cells)
+    pad = " " * (cells - cell_len(text))
+    return pad + text if right else text + pad

@@ -1,6 +1,6 @@
 """What stands in the cells of a run's grid. Pure."""
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from llmtui.app import format as fmt
 from llmtui.services.runs.grid import Cell, CellState, Column, Totals
@@ -39,14 +39,6 @@ Part = tuple[str, str]
 """Text and its style."""
 
 
-def fitted(text: str, width: int, *, right: bool = False) -> str:
-    """Text in exactly so many cells, cut with an ellipsis."""
-    if cell_len(text) > width:
-        text = set_cell_size(text, max(0, width - 1)).rstrip() + "…"
-    pad = " " * (width - cell_len(text))
-    return pad + text if right else text + pad
-
-
 def score(value: float | None) -> str:
     """A score of 0 to 1 in four characters; nothing where there is none."""
     return "" if value is None else f"{value:.2f}"
@@ -62,8 +54,8 @@ def sample_parts(cell: Cell, width: int) -> list[Part]:
         told = (MENDED if cell.mended else BROKEN) + told
     return [
         (sign, style),
-        (fitted(told, _FIGURE + 1, right=True), style if cell.state in {"passed", "failed"} else ""),
-        (fitted(rate, max(0, width - _FIGURE - 2), right=True), "$text-muted"),
+        (fmt.fitted(told, _FIGURE + 1, right=True), style if cell.state in {"passed", "failed"} else ""),
+        (fmt.fitted(rate, max(0, width - _FIGURE - 2), right=True), "$text-muted"),
     ]
 
 
@@ -80,9 +72,9 @@ def totals_parts(totals: Totals | None, width: int) -> list[Part]:
     if not decided:
         sign, told, style = "", f"{totals.done}/{totals.planned}", "$text-muted"
     return [
-        (fitted(sign, 1), "bold $success"),
-        (fitted(told, max(_FIGURE + 1, cell_len(told)), right=True), style),
-        (fitted(rate, max(0, width - _FIGURE - 2), right=True), "$text-muted"),
+        (fmt.fitted(sign, 1), "bold $success"),
+        (fmt.fitted(told, max(_FIGURE + 1, cell_len(told)), right=True), style),
+        (fmt.fitted(rate, max(0, width - _FIGURE - 2), right=True), "$text-muted"),
     ]
 
 
@@ -93,5 +85,5 @@ def heading_parts(column: Column, width: int) -> list[Part]:
     name = fmt.name(column.model)
     mark = marks.get(column.state, "")
     if mark:
-        return [(f"{mark} {fitted(name, width - 2)}", styles[column.state])]
-    return [(fitted(name, width), styles.get(column.state, "$text-muted"))]
+        return [(f"{mark} {fmt.fitted(name, width - 2)}", styles[column.state])]
+    return [(fmt.fitted(name, width), styles.get(column.state, "$text-muted"))]

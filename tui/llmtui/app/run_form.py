@@ -8,7 +8,7 @@ import msgspec
 from llmtui.app import format as fmt
 from llmtui.app.widgets.table import Column, Row
 from llmtui.domain.fit import Fit
-from llmtui.domain.limits import MAX_INT
+from llmtui.domain.limits import MAX_INT, MAX_SEED
 from llmtui.domain.models import ModelInfo
 from llmtui.domain.prompt_set import Header
 from llmtui.services.bookmarks import RunChoice
@@ -16,8 +16,6 @@ from llmtui.services.bookmarks import RunChoice
 if TYPE_CHECKING:
     from llmtui.services.prompt_sets import SetSummary
     from llmtui.services.runs.preparing import Source
-
-MAX_SEED = 0xFFFFFFFE
 
 
 class NumberField(msgspec.Struct, frozen=True, kw_only=True):

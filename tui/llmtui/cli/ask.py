@@ -7,7 +7,7 @@ import click
 from llmtui.cli.open import runtime_options
 from llmtui.cli.prompt import check_text, read_prompt
 from llmtui.cli.structure import read_grammar, read_schema
-from llmtui.domain.limits import MAX_FACTOR, MAX_INT
+from llmtui.domain.limits import MAX_FACTOR, MAX_INT, MAX_SEED
 from llmtui.domain.reasoning import Effort, Switch
 
 EXAMPLES = """\
@@ -61,7 +61,7 @@ class _Number(click.FloatRange):
 @click.option("--top-p", type=_Number(0, 1), metavar="P", help="Keep the likeliest up to this probability.")
 @click.option("--min-p", type=_Number(0, 1), metavar="P", help="Drop tokens below this share of the likeliest.")
 @click.option("--repeat-penalty", type=_Number(0, MAX_FACTOR, min_open=True), metavar="X", help="1 changes nothing.")
-@click.option("--seed", type=click.IntRange(0, 0xFFFFFFFE), metavar="N", help="Draw the same answer again.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), metavar="N", help="Draw the same answer again.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="End the answer before this text; may be repeated.")
 @click.option("--reasoning", type=click.Choice(get_args(Switch)), help="Whether the model thinks before it answers.")
 @click.option("--reasoning-effort", type=click.Choice(get_args(Effort)), help="How hard, where the model can be told.")

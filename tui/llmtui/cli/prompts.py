@@ -213,7 +213,9 @@ def _sample_lines(sample: "Sample") -> list[str]:
 
 
 def _scorers(sample: "Sample") -> str:
-    return ", ".join(str(scorer.__struct_config__.tag) for scorer in sample.scorers)
+    from llmtui.domain.scorers import name_of  # noqa: PLC0415 - only where sets are read
+
+    return ", ".join(map(name_of, sample.scorers))
 
 
 def _cut(text: str) -> str:

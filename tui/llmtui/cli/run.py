@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from llmtui.cli.open import runtime_options
-from llmtui.domain.limits import MAX_INT
+from llmtui.domain.limits import MAX_INT, MAX_SEED
 
 EXAMPLES = """\
 \b
@@ -43,7 +43,7 @@ or the judge failed; 130 interrupted."""
 @click.option("-m", "--model", "models", multiple=True, metavar="MODEL", help="Ask this model; may be repeated.")
 @click.option("-p", "--profile", metavar="PROFILE", help="A name from `llmtui profiles`, or a .yaml file.")
 @click.option("--epochs", type=click.IntRange(1, 1000), metavar="N", help="Ask every sample N times.")
-@click.option("--seed", type=click.IntRange(0, 0xFFFFFFFE), metavar="N", help="Of the first epoch; each adds one.")
+@click.option("--seed", type=click.IntRange(0, MAX_SEED), metavar="N", help="Of the first epoch; each adds one.")
 @click.option("--limit", type=click.IntRange(1, MAX_INT), metavar="N", help="The first N samples of each set only.")
 @click.option("--timeout", type=click.FloatRange(1, 86_400), metavar="S", help="Seconds that a sample may take.")
 @click.option("--parallel", type=click.IntRange(1, 256), default=1, metavar="N", help="Ask N samples at once.")

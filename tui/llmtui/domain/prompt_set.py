@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from llmtui.domain.limits import MAX_FACTOR, MAX_INT
+from llmtui.domain.limits import MAX_FACTOR, MAX_INT, MAX_SEED
 from llmtui.domain.messages import Role
 from llmtui.domain.scorers import AnyScorer
 
@@ -33,7 +33,7 @@ class Generation(_Strict, frozen=True, kw_only=True):
     min_p: Fraction | None = None
     repeat_penalty: Annotated[float, Meta(gt=0, le=MAX_FACTOR)] | None = None
     repeat_last_n: Annotated[int, Meta(ge=0, le=MAX_INT)] | None = None
-    seed: Annotated[int, Meta(ge=0, le=0xFFFFFFFE)] | None = None
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=MAX_INT)] | None = None
     stop: tuple[str, ...] | None = None
 

@@ -265,6 +265,11 @@ SCORERS: dict[str, type[Scorer]] = {
 """Every scorer by the name that a prompt set gives it."""
 
 
+def name_of(scorer: AnyScorer) -> str:
+    """What a prompt set calls a scorer."""
+    return str(scorer.__struct_config__.tag)
+
+
 def check_pattern(pattern: str) -> None:
     """Refuse what Python's `re` does not compile.
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from llmtui.domain.kv_types import FlashAttention, KvType, is_quantised
-from llmtui.domain.limits import MAX_FACTOR, MAX_GRAMMAR, MAX_INT, MAX_SCALE
+from llmtui.domain.limits import MAX_FACTOR, MAX_GRAMMAR, MAX_INT, MAX_SCALE, MAX_SEED
 from llmtui.domain.quantities import parse_size
 from llmtui.domain.reasoning import Effort, Reasoning, Switch
 
@@ -74,7 +74,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     mirostat: Literal[0, 1, 2] = 0
     mirostat_tau: Annotated[float, Meta(ge=0, le=MAX_FACTOR)] = 5.0
     mirostat_eta: Fraction = 0.1
-    seed: Annotated[int, Meta(ge=0, le=0xFFFFFFFE)] | None = None
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED)] | None = None
     max_tokens: Annotated[int, Meta(ge=1, le=MAX_INT)] | None = None
     stop: tuple[str, ...] = ()
     ignore_eos: bool = False

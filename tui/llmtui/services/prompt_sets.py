@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from llmtui.domain.prompt_set import Header, Sample
+from llmtui.domain.scorers import name_of
 from llmtui.domain.text import visible_line
 from llmtui.errors import ConfigError, UsageError
 from llmtui.store.paths import Folders
@@ -70,7 +71,7 @@ def summary_of(path: Path, *, name: str | None = None, origin: Origin = "file") 
                 count += 1
                 tags.update(item.tags)
                 modes[item.mode] += 1
-                scorers.update(dict.fromkeys((str(scorer.__struct_config__.tag) for scorer in item.scorers), 1))
+                scorers.update(dict.fromkeys(map(name_of, item.scorers), 1))
     except ConfigError as error:
         return msgspec.structs.replace(found, problems=1, problem=error.cause)
     first = f"{problems[0].where}: {problems[0].message}" if problems else None

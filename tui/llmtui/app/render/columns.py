@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
@@ -45,9 +45,9 @@ def head(answer: ShownAnswer, width: int, palette: Palette, *, marked: bool) -> 
         runs = [Segment(bar, palette.assistant), Segment(label, style), Segment(f"  {note}", palette.muted)]
         note = ""
     else:
-        runs = [Segment(bar, palette.assistant), Segment(_cut(label, room), style)]
+        runs = [Segment(bar, palette.assistant), Segment(fmt.cut(label, room), style)]
     parts = [part for part in (note, in_short(answer)) if part]
-    figures = [Segment(bar, palette.assistant), Segment(_cut(" · ".join(parts), room), palette.muted)]
+    figures = [Segment(bar, palette.assistant), Segment(fmt.cut(" · ".join(parts), room), palette.muted)]
     return Head(_line(runs), _line(figures))
 
 
@@ -126,7 +126,7 @@ def scores(answer: ShownAnswer, width: int, palette: Palette) -> list[Line]:
 def figure(line: Figure, at: int, width: int, palette: Palette) -> list[Line]:
     """A figure or setting of one answer; where it differs between the answers it is stressed and marked."""
     stress = palette.strong if line.differs else palette.muted
-    name = _fit(f"{DIFFERS if line.differs else '  '}{line.name}", min(_NAME, width // 2))
+    name = fmt.fitted(f"{DIFFERS if line.differs else '  '}{line.name}", min(_NAME, width // 2))
     rows = wrap_plain(visible_line(line.values[at]), max(2, width - cell_len(name) - 1), stress)
     lead = cell_len(name) + 1
     blank = Segment(" " * lead)
@@ -163,7 +163,7 @@ def prompt(answer: ShownAnswer, width: int, palette: Palette, *, opened: bool, d
         hidden = len(rows) > FOLDED_PROMPT or len(answer.prompt[-1].content) > room * 2 * FOLDED_PROMPT
         rows = rows[:FOLDED_PROMPT]
         if hidden:
-            rows[-1] = wrap_plain(_cut(f"{_cut(rows[-1].plain, room - 2)} …", room), room, palette.text)[0]
+            rows[-1] = wrap_plain(fmt.cut(f"{fmt.cut(rows[-1].plain, room - 2)} …", room), room, palette.text)[0]
     if differ:
         rows.extend(wrap_plain("The answers were asked different things; this is of the marked one.", room))
     bar = Segment(BAR, palette.user)
@@ -184,12 +184,3 @@ def _more(characters: int, palette: Palette) -> list[Line]:
 
 def _line(runs: list[Segment]) -> Line:
     return Line(runs, sum(cell_len(run.text) for run in runs))
-
-
-def _cut(text: str, room: int) -> str:
-    return text if cell_len(text) <= room else set_cell_size(text, max(0, room - 1)).rstrip() + "…"
-
-
-def _fit(text: str, cells: int) -> str:
-    cut = _cut(text, cells)
-    return cut + " " * (cells - cell_len(cut))

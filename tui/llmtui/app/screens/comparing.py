@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from llmtui.app.screens.messages import MessageScreen
 from llmtui.errors import UsageError
-from llmtui.services.answers import ShownAnswer, beside
 
 if TYPE_CHECKING:
     from llmtui.domain.messages import Message
+    from llmtui.services.answers import ShownAnswer
 
 
 class ComparingScreen(MessageScreen):
@@ -16,6 +16,7 @@ class ComparingScreen(MessageScreen):
     def action_compare_answers(self) -> None:
         """Lay the versions of the marked or last answer side by side."""
         from llmtui.app.screens.side_by_side import SideBySideScreen  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.services.answers import beside  # noqa: PLC0415 - as above
 
         session = self.controller.session
         meant = self._meant()
@@ -31,7 +32,7 @@ class ComparingScreen(MessageScreen):
         screen = SideBySideScreen(title, answers, mark=mark, may_go_on=True)
         self.app.push_screen(screen, lambda answer: self.go_on_with(answer, with_model=screen.with_model))
 
-    def go_on_with(self, answer: ShownAnswer | None, *, with_model: bool = False) -> None:  # noqa: ARG002 - for those that load
+    def go_on_with(self, answer: "ShownAnswer | None", *, with_model: bool = False) -> None:  # noqa: ARG002 - for those that load
         """Let the conversation go on from an answer that was laid beside others."""
         session = self.controller.session
         if session is None or answer is None or answer.message_id is None:

@@ -16,9 +16,9 @@ from llmtui.app import format as fmt
 from llmtui.app import grading_entries as build
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.entries import error_entry, notice_entry
-from llmtui.app.screens.picker import PRINTABLE
 from llmtui.app.screens.scoped import ReadingScreen
 from llmtui.app.widgets.bar import Bar, FooterBar
+from llmtui.app.widgets.line_input import LineInput
 from llmtui.app.widgets.transcript_view import TranscriptView
 from llmtui.domain.grades import scale_text
 from llmtui.errors import LlmtuiError
@@ -70,11 +70,9 @@ class GradingScreen(ReadingScreen[None]):
         yield TranscriptView(id="grading-answer")
         yield Bar(id="grading-remark")
         yield Bar(id="grading-scale")
-        yield Input(
+        yield LineInput(
             id="grading-note",
             placeholder="a note on this answer, Enter keeps it",
-            compact=True,
-            restrict=PRINTABLE,
             max_length=LONGEST_NOTE,
             select_on_focus=False,
         )
@@ -83,7 +81,6 @@ class GradingScreen(ReadingScreen[None]):
     def on_mount(self) -> None:
         """Look for answers behind the first paint."""
         self._view = self.pane = self.query_one(TranscriptView)
-        self.query_one(Input).cursor_blink = False
         self._view.set_entries([notice_entry("looking", "Looking for answers that wait …", "")])
         self._captions()
         self._work(self._desk.open())

@@ -15,13 +15,11 @@ from textual.worker import Worker, WorkerState
 from llmtui.app import format as fmt
 from llmtui.app.matching import best_first, fold
 from llmtui.app.screens.scoped import ScopedScreen
+from llmtui.app.widgets.line_input import LineInput
 from llmtui.app.widgets.row_list import RowList
 from llmtui.app.widgets.table import Column, Layout, Row, heading, lay_out
-from llmtui.domain.text import UNSAFE_RANGES
 
 Choice = TypeVar("Choice")
-PRINTABLE = rf"[^\t\n{UNSAFE_RANGES}]*"
-"""What the filter takes: a paste may hold anything, and an input line writes it to the terminal as it is."""
 
 
 class PickerScreen(ModalScreen[Choice | None], ScopedScreen[Choice | None], Generic[Choice]):
@@ -73,9 +71,7 @@ class PickerScreen(ModalScreen[Choice | None], ScopedScreen[Choice | None], Gene
         """Filter, headings and list with what stands beside them, remark."""
         with Vertical(id="box") as box:
             box.border_title = Content(self._title)
-            filter_input = Input(placeholder=self._placeholder, id="filter", compact=True, restrict=PRINTABLE)
-            filter_input.cursor_blink = False
-            yield filter_input
+            yield LineInput(placeholder=self._placeholder, id="filter")
             with Container(id="body"):
                 with Vertical(id="list"):
                     yield Static(id="heading", markup=False)

@@ -19,16 +19,16 @@ from llmtui.app import format as fmt
 from llmtui.app.actions import ACTIONS, bindings, footer_actions
 from llmtui.app.screens.scoped import ScopedScreen
 from llmtui.app.widgets.bar import FooterBar
+from llmtui.app.widgets.line_input import LineInput
 from llmtui.domain.profile import Profile
 from llmtui.domain.profile_fields import FIELDS, Field, check, profile_of, texts_of
-from llmtui.domain.text import UNSAFE, UNSAFE_RANGES, visible
+from llmtui.domain.text import UNSAFE, visible
 from llmtui.errors import LlmtuiError
 from llmtui.services.profiles import is_taken, save_profile
 
 if TYPE_CHECKING:
     from llmtui.app.controller import ChatController
 
-_PRINTABLE = rf"[^\t\n{UNSAFE_RANGES}]*"
 _HEADINGS = {
     "profile": "Profile",
     "character": "Character · in the modes chat and chat-instruct",
@@ -115,9 +115,7 @@ class ProfileEditor(ModalScreen[str | None], ScopedScreen[str | None]):
         else:
             suggester = SuggestFromList(field.choices) if field.choices else None
             hint = _DEFAULTS.get(field.path, "")
-            entry = Input(text, hint, id=name, compact=True, suggester=suggester, restrict=_PRINTABLE)
-            entry.select_on_focus = False
-            entry.cursor_blink = False
+            entry = LineInput(text, hint, id=name, suggester=suggester, select_on_focus=False)
         error = Static(id=f"error-{name}", classes="error", markup=False)
         label = Static(field.label, classes="label", markup=False)
         used = [Static(id=f"used-{name}", classes="used", markup=False)] if field.group in _SETTINGS else []

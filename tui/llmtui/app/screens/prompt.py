@@ -13,9 +13,9 @@ from textual.widgets import Input
 from llmtui.app import prompt_captions as captions
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
 from llmtui.app.render.token_rows import Cell, Flow, Table, Title, difference_items, items_of
-from llmtui.app.screens.picker import PRINTABLE
 from llmtui.app.screens.scoped import ReadingScreen
 from llmtui.app.widgets.bar import Bar, FooterBar
+from llmtui.app.widgets.line_input import LineInput
 from llmtui.app.widgets.token_view import TokenView
 from llmtui.domain.prompt_diff import Difference, differences
 from llmtui.domain.rendered import Rendered
@@ -85,14 +85,12 @@ class PromptScreen(ReadingScreen[None]):
         yield Bar(id="prompt-counts")
         yield TokenView(id="prompt-tokens")
         yield Bar(id="prompt-remark")
-        yield Input(id="prompt-search", placeholder="search, Enter goes on", compact=True, restrict=PRINTABLE)
+        yield LineInput(id="prompt-search", placeholder="search, Enter goes on")
         yield FooterBar(footer_actions(self._actions, "prompt"))
 
     def on_mount(self) -> None:
         """Begin with the next prompt; everything slow comes after the first paint."""
         self._tokens = self.pane = self.query_one(TokenView)
-        search = self.query_one(Input)
-        search.cursor_blink = False
         session = self._controller.session
         self._subjects = subjects(session) if session is not None else (Subject(),)
         self._at = len(self._subjects) - 1

@@ -16,8 +16,8 @@ from textual.worker import Worker, WorkerState
 
 from llmtui.app import format as fmt
 from llmtui.app.screens.progress import ProgressScreen
+from llmtui.app.widgets.line_input import LineInput
 from llmtui.domain.hub import FLOOR, Offer, fits
-from llmtui.domain.text import UNSAFE_RANGES
 from llmtui.errors import LlmtuiError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from llmtui.services.pull import Found
     from llmtui.services.wiring import Services
 
-_PRINTABLE = rf"[^\t\n{UNSAFE_RANGES}]*"
 _HINT = "Enter looks, Esc closes. A repository of GGUF files: ORG/REPO, ORG/REPO:Q4_K_M, or its address"
 _GAP = "  "
 
@@ -70,8 +69,7 @@ class PullScreen(ModalScreen[str | None]):
         """Reference, what there is, remark."""
         with Vertical(id="box") as box:
             box.border_title = Content("Pull a model")
-            reference = Input(placeholder="ORG/REPO", id="reference", compact=True, restrict=_PRINTABLE)
-            reference.cursor_blink = False
+            reference = LineInput(placeholder="ORG/REPO", id="reference")
             yield reference
             yield Static(id="heading", markup=False)
             offered = OptionList(id="offered", markup=False)
@@ -197,10 +195,7 @@ def _row(offer: Offer, found: "Found") -> tuple[str, ...]:
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> Content:
     """One row; sizes stand right-aligned, the name is cut where it must be."""
-    quantisation, amount, words, name = (
-        cell if cell_len(cell) <= width else set_cell_size(cell, max(0, width - 1)) + "…"
-        for cell, width in zip(cells, widths, strict=True)
-    )
+    quantisation, amount, words, name = (fmt.cut(cell, width) for cell, width in zip(cells, widths, strict=True))
     padded = (
         set_cell_size(quantisation, widths[0]),
         " " * (widths[1] - cell_len(amount)) + amount,

@@ -25,14 +25,14 @@ from llmtui.app.run_form import (
 )
 from llmtui.app.screens.run_lists import RunLists
 from llmtui.app.widgets.bar import Bar, FooterBar
+from llmtui.app.widgets.line_input import LineInput
 from llmtui.app.widgets.mark_list import MarkList
-from llmtui.domain.text import UNSAFE_RANGES, visible_line
+from llmtui.domain.text import visible_line
 
 if TYPE_CHECKING:
     from llmtui.app.controller import ChatController
     from llmtui.services.runs.preparing import Source
 
-_PRINTABLE = rf"[^\t\n{UNSAFE_RANGES}]*"
 Start = Callable[[Setting], Coroutine[object, object, str | None]]
 """Begins the run; returns what stands in the way, in words, or None."""
 
@@ -282,7 +282,4 @@ class RunSetup(RunLists):
 
 
 def _entry(name: str, placeholder: str) -> Input:
-    entry = Input(placeholder=placeholder, compact=True, restrict=_PRINTABLE, id=name)
-    entry.cursor_blink = False
-    entry.select_on_focus = False
-    return entry
+    return LineInput(placeholder=placeholder, select_on_focus=False, id=name)

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.visual import Visual
 
 from llmtui.app import format as fmt
-from llmtui.app.run_cells import CELL, Part, fitted, heading_parts, sample_parts, totals_parts
+from llmtui.app.run_cells import CELL, Part, heading_parts, sample_parts, totals_parts
 from llmtui.services.runs.grid import Grid, GridRow
 
 if TYPE_CHECKING:
@@ -183,13 +183,13 @@ class GridView(ScrollView, can_focus=False):
             style += self.get_visual_style("grid-view--fixed")
             before, after = self.beyond
             label = f"{f'‹ {before} ' if before else ''}{f'{after} ›' if after else ''}"
-            parts = [(fitted(label, shape.label), "$text-muted")]
+            parts = [(fmt.fitted(label, shape.label), "$text-muted")]
             for column in shown:
                 parts += [(" " * GAP, ""), *heading_parts(column, shape.cell)]
             return self._strip(parts, style)
         if y == self.size.height - 1:
             style += self.get_visual_style("grid-view--fixed")
-            parts = [(fitted(" all", shape.label), "bold")]
+            parts = [(fmt.fitted(" all", shape.label), "bold")]
             for column in shown:
                 parts += [(" " * GAP, ""), *totals_parts(grid.totals.get((None, column.model)), shape.cell)]
             return self._strip(parts, style)
@@ -200,7 +200,7 @@ class GridView(ScrollView, can_focus=False):
         return self._heading(line, shape, style) if isinstance(line, str) else self._sample(line, at, shape, style)
 
     def _heading(self, name: str, shape: Shape, style: "Style") -> Strip:
-        parts = [(fitted(f" {fmt.name(name)}", shape.label), "bold $secondary")]
+        parts = [(fmt.fitted(f" {fmt.name(name)}", shape.label), "bold $secondary")]
         for column in self._grid.columns[self._first : self._first + shape.shown]:
             parts += [(" " * GAP, ""), *totals_parts(self._grid.totals.get((name, column.model)), shape.cell)]
         return self._strip(parts, style)
@@ -208,7 +208,7 @@ class GridView(ScrollView, can_focus=False):
     def _sample(self, row: GridRow, at: int, shape: Shape, style: "Style") -> Strip:
         marked = self._row < len(self._places) and self._places[self._row] == at
         under = style + self.get_visual_style("grid-view--row") if marked else style
-        strips = [self._piece([(fitted(f"   {fmt.name(row.sample)}", shape.label), "")], shape.label, under)]
+        strips = [self._piece([(fmt.fitted(f"   {fmt.name(row.sample)}", shape.label), "")], shape.label, under)]
         for number in range(self._first, min(self._first + shape.shown, len(self._grid.columns))):
             parts = sample_parts(self._grid.cell(row, self._grid.columns[number].model), shape.cell)
             on = under

@@ -12,15 +12,14 @@ from textual.widgets import Input, Static
 
 from llmtui.app import format as fmt
 from llmtui.app.matching import best_first, fold
+from llmtui.app.widgets.line_input import LineInput
 from llmtui.app.widgets.row_list import RowList
 from llmtui.app.widgets.table import Column, Row, heading, lay_out
-from llmtui.domain.text import UNSAFE_RANGES
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 _MARK = "✓"
-_PRINTABLE = rf"[^\t\n{UNSAFE_RANGES}]*"
 
 
 class MarkList(Vertical):
@@ -76,9 +75,7 @@ class MarkList(Vertical):
     def compose(self) -> "ComposeResult":
         """Title, filter, headings, rows."""
         yield Static(classes="title", markup=False)
-        entry = Input(placeholder=self._placeholder, compact=True, restrict=_PRINTABLE)
-        entry.cursor_blink = False
-        yield entry
+        yield LineInput(placeholder=self._placeholder)
         yield Static(classes="columns", markup=False)
         yield RowList()
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import msgspec
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from textual.content import Content
+
+from llmtui.app import format as fmt
 
 GAP = 2
 FLEXIBLE_LEAST = 24
@@ -80,7 +82,10 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Layou
 
 def heading(layout: Layout) -> Content:
     """The columns' names."""
-    cells = (_fitted(layout.columns[index], layout.columns[index].name, width) for index, width in _places(layout))
+    cells = (
+        fmt.fitted(layout.columns[index].name, width, right=layout.columns[index].right)
+        for index, width in _places(layout)
+    )
     return Content.styled((" " * GAP).join(cells), "$text-muted")
 
 
@@ -94,7 +99,7 @@ def line(row: Row, layout: Layout) -> Content:
             rest = sum(layout.widths[number:]) + GAP * (len(layout.widths) - number - 1)
             parts.append((_with_problem(row.cells[index], row.problem, rest), "$text-muted"))
             break
-        text = _fitted(layout.columns[index], row.cells[index], width)
+        text = fmt.fitted(row.cells[index], width, right=layout.columns[index].right)
         style = row.styles.get(index, "" if index == layout.flexible else "$text-muted")
         parts.append((text, style) if style else text)
     return Content.assemble(*parts)
@@ -105,15 +110,5 @@ def _places(layout: Layout) -> list[tuple[int, int]]:
 
 
 def _with_problem(name: str, problem: str, room: int) -> str:
-    name = name if cell_len(name) <= room // 2 else _cut(name, room // 2)
-    return _cut(f"{name}  {problem}", room)
-
-
-def _fitted(column: Column, text: str, width: int) -> str:
-    cut = _cut(text, width)
-    pad = " " * (width - cell_len(cut))
-    return pad + cut if column.right else cut + pad
-
-
-def _cut(text: str, width: int) -> str:
-    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)).rstrip() + "…"
+    name = name if cell_len(name) <= room // 2 else fmt.cut(name, room // 2)
+    return fmt.cut(f"{name}  {problem}", room)

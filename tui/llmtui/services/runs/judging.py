@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import SampleRecord, ScoreRecord
-from llmtui.domain.scorers import AnyScorer, Human, ModelGraded, UnitTests
+from llmtui.domain.scorers import AnyScorer, Human, ModelGraded, UnitTests, name_of
 from llmtui.domain.text import well_formed
 from llmtui.services.scoring.registry import score, waits_for
 from llmtui.services.scoring.result import Score
@@ -35,7 +35,7 @@ class Scoring(NamedTuple):
 
 def waiting_names(sample: Sample, scoring: Scoring) -> tuple[str, ...]:
     """Names of a sample's scorers that wait."""
-    return tuple(_name(scorer) for scorer in sample.scorers if scoring.waits(scorer))
+    return tuple(name_of(scorer) for scorer in sample.scorers if scoring.waits(scorer))
 
 
 def grading_parts(sample: Sample) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def scores_of(record: SampleRecord, sample: Sample, scoring: Scoring | None = No
     return tuple(
         scored(record, index, scorer, sample, scoring)
         for index, scorer in enumerate(sample.scorers)
-        if not scoring.waits(scorer) and _name(scorer) not in record.waiting
+        if not scoring.waits(scorer) and name_of(scorer) not in record.waiting
     )
 
 
@@ -72,7 +72,7 @@ def code_scores_of(record: SampleRecord, sample: Sample, scoring: Scoring) -> tu
 
 def scored(record: SampleRecord, index: int, scorer: AnyScorer, sample: Sample, scoring: Scoring) -> ScoreRecord:
     """What one scorer says; of one that fails, why."""
-    name = _name(scorer)
+    name = name_of(scorer)
     try:
         if isinstance(scorer, UnitTests) and scoring.run_code is not None:
             found = scoring.run_code(scorer, record.content, sample)
@@ -91,7 +91,3 @@ def scored(record: SampleRecord, index: int, scorer: AnyScorer, sample: Sample, 
         explanation=well_formed(found.explanation)[:_LONGEST],
         details=found.details,
     )
-
-
-def _name(scorer: AnyScorer) -> str:
-    return str(scorer.__struct_config__.tag)

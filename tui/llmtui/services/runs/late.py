@@ -10,7 +10,7 @@ import msgspec
 
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import SampleRecord, ScoreRecord
-from llmtui.domain.scorers import AnyScorer
+from llmtui.domain.scorers import AnyScorer, name_of
 from llmtui.services.conversation import now_text
 from llmtui.services.runs.book import RunBook
 from llmtui.services.runs.events import Remark, RunEvent, SampleScored
@@ -57,7 +57,7 @@ def waiting_scorers(book: RunBook, kind: Waits, *, again: bool = False) -> Itera
                     continue
                 answer = answers.read(key)
                 for index, scorer in scorers:
-                    if answer is not None and (again or _name(scorer) in names[key]):
+                    if answer is not None and (again or name_of(scorer) in names[key]):
                         yield Waiting(answer.record, index, scorer, job.sample)
 
 
@@ -113,7 +113,3 @@ async def _note(book: RunBook, scores: tuple[ScoreRecord, ...], tell: Callable[[
     if scores:
         await book.note_scores(scores)
         tell(SampleScored(scores, book.stored.results[scores[0].key]))
-
-
-def _name(scorer: AnyScorer) -> str:
-    return str(scorer.__struct_config__.tag)

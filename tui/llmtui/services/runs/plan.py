@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from llmtui.domain.limits import MAX_SEED
 from llmtui.domain.profile import Layer, Wanted
 from llmtui.domain.prompt_set import Sample
 from llmtui.domain.run import Identity, PlannedSet, RunPlan
@@ -22,7 +23,6 @@ from llmtui.services.scoring.registry import waits_for
 from llmtui.services.wiring import Services
 from llmtui.store.prompt_sets import open_prompt_set
 
-MAX_SEED = 0xFFFFFFFE
 TIMEOUT_S = 1800.0
 """Of one sample, where the user sets none: a long answer of a slow model takes minutes, not half an hour."""
 

@@ -5,15 +5,12 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from llmtui.domain.limits import MAX_SEED
 from llmtui.domain.settings import Sampling
 from llmtui.engines.llama.worker.bindings import llama
 from llmtui.engines.llama.worker.grammar import Grammar
 from llmtui.engines.llama.worker.vocabulary import Vocabulary
 from llmtui.errors import EngineError
-
-MAX_SEED = 0xFFFFFFFE
-"""llama.cpp takes 0xFFFFFFFF as "draw one yourself", and then does not tell which."""
-
 
 DRY_BREAKERS = (b"\n", b":", b'"', b"*")
 """Sequences that a repetition does not reach across: those of the penalty's authors."""
