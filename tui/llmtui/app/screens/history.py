@@ -25,7 +25,9 @@ from llmtui.services.history import Past, of_chat
 NAMED = 3
 """Files that cannot be read, called by their names."""
 BATCH_S = 0.25
-"""Runs are shown as they are read, after so long each time."""
+"""Runs are shown as they are read, after so long each time, at least."""
+REST = 8
+"""Times that the last showing took, to read on before the next one: laying out thousands of rows takes a while."""
 _COLUMNS = (
     Column(name="", rank=9),
     Column(name="kind", rank=6),
@@ -74,6 +76,7 @@ class HistoryScreen(PickerScreen[Past]):
         self._found: list[Past] = []
         self._unreadable = 0
         self._picked: list[str] = []
+        self._made: dict[tuple[str, int | None], Row] = {}
 
     def on_mount(self) -> None:
         """Read the summaries without holding up the screen."""
@@ -105,9 +108,11 @@ class HistoryScreen(PickerScreen[Past]):
             names.update(fmt.name(_names(found.unreadable)))
             names.display = True
         self._add([of_chat(chat) for chat in found.chats])
-        runs = self._list_runs()
-        while batch := await asyncio.to_thread(_some, runs):
+        runs, seconds = self._list_runs(), BATCH_S
+        while batch := await asyncio.to_thread(_some, runs, seconds):
+            began = time.monotonic()
             self._add(batch)
+            seconds = max(BATCH_S, REST * (time.monotonic() - began))
         self.remark(_summary(self._found, self._unreadable))
 
     def _add(self, found: Sequence[Past]) -> None:
@@ -116,7 +121,15 @@ class HistoryScreen(PickerScreen[Past]):
         self.remark(f"reading … {len(self._found):,}")
 
     def _show(self) -> None:
-        self.grow([past_row(past, self._place(past)) for past in self._found], self._found)
+        self.grow([self._row(past) for past in self._found], self._found)
+
+    def _row(self, past: Past) -> Row:
+        """Made once for each state of it."""
+        place = self._place(past)
+        row = self._made.get((past.path, place))
+        if row is None:
+            row = self._made[past.path, place] = past_row(past, place)
+        return row
 
     def _place(self, past: Past) -> int | None:
         return self._picked.index(past.path) + 1 if past.path in self._picked else None
@@ -178,9 +191,9 @@ def past_row(past: Past, place: int | None = None) -> Row:
     )
 
 
-def _some(runs: Iterator[Past]) -> list[Past]:
-    """The next ones, as many as can be read in a moment; none behind the last."""
-    ends = time.monotonic() + BATCH_S
+def _some(runs: Iterator[Past], seconds: float) -> list[Past]:
+    """The next ones, as many as can be read in that time; none behind the last."""
+    ends = time.monotonic() + seconds
     found: list[Past] = []
     for run in runs:
         found.append(run)
