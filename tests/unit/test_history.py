@@ -3,8 +3,9 @@
 import pytest
 from unit.comparison_bench import GLM, QWEN, two_runs, write_run
 
+from llmtui.app.screens.history import past_row
 from llmtui.services import history
-from llmtui.services.history import PastRuns
+from llmtui.services.history import Past, PastRuns
 from llmtui.store.paths import Folders
 from llmtui.store.runs import runs_dir
 
@@ -29,3 +30,8 @@ def test_a_run_is_read_again_only_when_its_file_has_changed(folders: Folders, mo
     write_run(folders, "a1b2", {"静夜思": (1.0, 0.2)}, day=1)
     assert [past.done for past in runs()] == [7, 2]
     assert read[2:] == [first.name]
+
+
+def test_a_file_of_an_impossible_time_is_a_row_like_others() -> None:
+    row = past_row(Past(kind="chat", path="/c", title="静夜思", used_at=1e15, done=1))
+    assert row.cells[1:4] == ("chat", "静夜思", "")

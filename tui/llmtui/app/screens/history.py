@@ -181,14 +181,21 @@ def past_row(past: Past, place: int | None = None) -> Row:
         title, models = f"{title} · {models}", ""
     amount = f"{past.done:,}" if past.planned is None else f"{past.done:,}/{past.planned:,}"
     style = STATE_STYLES.get(past.state) if past.state != "finished" else None
-    used = f"{datetime.fromtimestamp(past.used_at).astimezone():%Y-%m-%d %H:%M}"
-    cells = (str(place or ""), past.kind, title, used, amount, models, past.state)
+    cells = (str(place or ""), past.kind, title, _when(past.used_at), amount, models, past.state)
     return Row(
         key=past.path,
         cells=cells,
         search=" ".join([past.kind, title, past.state, fmt.name(past.id), models]),
         styles={0: "bold $secondary"} | ({4: style, 6: style} if style else {}),
     )
+
+
+def _when(seconds: float) -> str:
+    """In the user's time zone and to the minute; nothing for a time that a file system made up."""
+    try:
+        return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):
+        return ""
 
 
 def _some(runs: Iterator[Past], seconds: float) -> list[Past]:
