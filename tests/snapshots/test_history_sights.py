@@ -71,7 +71,7 @@ def test_fork_under_way(snap_compare, sight: Sight, size: str, monkeypatch: pyte
         session = chat.controller.session
         question = next(each for each in reversed(session.messages) if each.role == "user")
         forking = Forking(chat.controller.services, session, question, chat.controller.model, None, slow=print)
-        pilot.app.push_screen(ForkScreen(forking, chat.spawn, ("g", "m")))
+        pilot.app.push_screen(ForkScreen(forking, chat.spawn))
         await after(words="举头望")(pilot)
 
     assert snap_compare(sight.app(), terminal_size=SIZES[size], run_before=ready)

@@ -10,7 +10,7 @@ from llmtui.app.action import SCREENS
 from llmtui.app.registry import ACTIONS, GROUPS, Action, Scope
 from llmtui.errors import ConfigError
 
-__all__ = ["ACTIONS", "GROUPS", "SCREENS", "Action", "Scope", "bindings", "footer_actions", "resolve"]
+__all__ = ["ACTIONS", "GROUPS", "SCREENS", "Action", "Scope", "bindings", "footer_actions", "key_of", "resolve"]
 
 _BY_ID = {action.id: action for action in ACTIONS}
 
@@ -125,3 +125,8 @@ def footer_actions(actions: Sequence[Action], scope: Scope = "chat") -> list[Act
     scopes = {"chat", "app"} if scope == "chat" else {scope}
     shown = (action for action in actions if action.footer is not None and action.scope in scopes)
     return sorted(shown, key=lambda action: action.footer or 0)
+
+
+def key_of(actions: Sequence[Action], action_id: str) -> str:
+    """The key of an action, as people write it."""
+    return next(action.key_name for action in actions if action.id == action_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmtui.app import format as fmt
-from llmtui.app.actions import Action
+from llmtui.app.actions import Action, key_of
 from llmtui.app.conversation import Conversation
 from llmtui.app.figures import Figures
 from llmtui.app.loading import Loader, Loading
@@ -68,7 +68,7 @@ class ChatController:
 
     def key(self, action_id: str) -> str:
         """The key of an action as people write it."""
-        return next(action.key_name for action in self._actions if action.id == action_id)
+        return key_of(self._actions, action_id)
 
     @property
     def profile(self) -> Profile:
@@ -210,7 +210,9 @@ class ChatController:
         """Load the model that is pinned to a number."""
         pin = self.bookmarks.pins.get(number)
         if pin is None:
-            self._view.say(f"No model is pinned to {number}: {self.key('pick_model')}, then F2 on one pins it")
+            self._view.say(
+                f"No model is pinned to {number}: {self.key('pick_model')}, then {self.key('pin_model')} on one pins it"
+            )
             return
         host = self.services.host
         if host.alive and host.info is not None and host.info.path == pin.path and self.loading is None:
@@ -270,7 +272,7 @@ class ChatController:
         """Send a question now, or when the model is free; give it back when one waits already."""
         if self.pending is not None:
             self._view.give_back(text)
-            self._view.say("One question waits already. Esc takes it back.")
+            self._view.say(f"One question waits already. {self.key('stop')} takes it back.")
         elif self.running:
             # Not among the messages yet: the answer above it still grows.
             self.pending, self._pending_shown = text, False

@@ -24,20 +24,17 @@ class ForkScreen(SideBySideScreen):
     Args:
         forking: what goes on.
         spawn: runs work in the background, whichever screen is shown.
-        keys: that go on with the marked answer, and with its model, as people write them.
     """
 
     def __init__(
         self,
         forking: "Forking",
         spawn: Callable[[Coroutine[object, object, None], str], None],
-        keys: tuple[str, str],
     ) -> None:
         answers = (*forking.answers, forking.shown())
         super().__init__(f"fork to {forking.info.name}", answers, mark=len(answers) - 1, may_go_on=True)
         self.forking = forking
         self._spawn = spawn
-        self._keys = keys
         self._beat: Timer | None = None
 
     def on_mount(self) -> None:
@@ -48,8 +45,9 @@ class ForkScreen(SideBySideScreen):
 
     @property
     def legend(self) -> str:
-        """What Esc does while the answer grows."""
-        return "Esc stops the answer and keeps what has come of it" if self.forking.running else super().legend
+        """How the answer is stopped while it grows."""
+        stops = f"{self.key('side_leave')} stops the answer and keeps what has come of it"
+        return stops if self.forking.running else super().legend
 
     def action_side_leave(self) -> None:
         """Stop the answer and keep what has come of it; once it has ended, go back."""
@@ -63,7 +61,7 @@ class ForkScreen(SideBySideScreen):
         """Let the chat go on with the marked answer, unless it is not there yet, or nothing came of it."""
         if self.forking.running:
             self.with_model = False
-            self.say("The answer is still being written; Esc stops it")
+            self.say(f"The answer is still being written; {self.key('side_leave')} stops it")
         elif self.marked.message_id is None:
             self.with_model = False
             self.say("Nothing came of this answer; mark another one")
@@ -86,10 +84,10 @@ class ForkScreen(SideBySideScreen):
     def _told(self, answer: ShownAnswer) -> str:
         if self.forking.remark:
             return fmt.name(self.forking.remark)
+        back, go_on, with_model = map(self.key, ("side_leave", "side_go_on", "side_go_on_model"))
         if answer.message_id is None:
-            return "Nothing came of it; the conversation is as it was. Esc goes back"
-        go_on, with_model = self._keys
-        return f"Kept as another version: {go_on} goes on with it, {with_model} with its model, too; Esc goes back"
+            return f"Nothing came of it; the conversation is as it was. {back} goes back"
+        return f"Kept as another version: {go_on} goes on with it, {with_model} with its model, too; {back} goes back"
 
 
 class ForkProfilePicker(ProfilePicker):

@@ -105,8 +105,7 @@ class ForkingScreen(ComparingScreen, SwitchingScreen):
             screen.say(STILL_STOPPING)
 
         self._fork = Forking(self.controller.services, session, question, info, profile, slow=slow)
-        keys = self.controller.key("side_go_on"), self.controller.key("side_go_on_model")
-        screen = ForkScreen(self._fork, self.spawn, keys)
+        screen = ForkScreen(self._fork, self.spawn)
 
         def left(answer: "ShownAnswer | None") -> None:
             self._fork = None

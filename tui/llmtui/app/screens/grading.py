@@ -131,8 +131,8 @@ class GradingScreen(ReadingScreen[None]):
         """Show what lies there, scrolled as it was."""
         answer, y = self._desk.answer, self._view.scroll_y
         if answer is None:
-            keys = {action.id: action.key_name for action in self._actions}
-            told = f"{keys['grade_leave']} goes back, {keys['grade_all']} takes in what has a grade already."
+            leave, all_ = self.key("grade_leave"), self.key("grade_all")
+            told = f"{leave} goes back, {all_} takes in what has a grade already."
             self._view.set_entries(build.closing_entries(self._desk, told))
         else:
             self._view.set_entries(build.answer_entries(answer, revealed=self._revealed, opened=self._opened))

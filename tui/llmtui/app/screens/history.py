@@ -165,8 +165,7 @@ class HistoryScreen(PickerScreen[Past]):
             self._compare([Path(path) for path in self._picked])
 
     def _tell_picked(self) -> None:
-        keys = {action.id: action.key_name for action in self._actions}
-        mark, compare = keys["history_mark"], keys["history_compare"]
+        mark, compare = self.key("history_mark"), self.key("history_compare")
         if len(self._picked) < 2:
             need = "another run" if self._picked else "two runs or more"
             self.remark(f"{mark} marks {need}; then {compare} compares them")

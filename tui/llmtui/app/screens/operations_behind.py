@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from llmtui.app import format as fmt
+from llmtui.app.actions import key_of
 from llmtui.app.entries import error_entry, failure_entry
 from llmtui.app.widgets.transcript_view import Entry
 
@@ -51,7 +52,7 @@ class OperationsBehind(Screen[None]):
         """Pull a model; what was pulled can be opened then."""
         from llmtui.app.screens.pull import PullScreen  # noqa: PLC0415 - not needed for the first paint
 
-        key = next(action.key_name for action in self.app.actions if action.id == "pick_model")
+        key = key_of(self.app.actions, "pick_model")
 
         def pulled(path: str | None) -> None:
             if path is not None:

@@ -88,8 +88,9 @@ class PastRuns(PickerScreen[str]):
         if self._doomed != path:
             self._doomed = path
             run = next(run for run in self._found if run.path == path)
-            key = next(action.key_name for action in self._actions if action.id == "remove_run")
-            self.remark(f"{key} again deletes {run.id} with its {run.done:,} answers for good", error=True)
+            self.remark(
+                f"{self.key('remove_run')} again deletes {run.id} with its {run.done:,} answers for good", error=True
+            )
             return
         try:
             await asyncio.to_thread(self._remove, Path(path))

@@ -104,7 +104,7 @@ class ProfileEditor(ModalScreen[str | None], ScopedScreen[str | None]):
                         yield Static(_HEADINGS[group], classes="heading", markup=False)
                     yield from self._line(field)
             yield Static(id="remark", markup=False)
-            yield FooterBar(footer_actions(ACTIONS, "editor"), id="keys")
+            yield FooterBar(footer_actions(self.app.actions, "editor"), id="keys")
 
     def _line(self, field: Field) -> Iterator[Vertical]:
         text, name = self._texts[field.path], _widget_id(field)
@@ -186,7 +186,9 @@ class ProfileEditor(ModalScreen[str | None], ScopedScreen[str | None]):
         """Close; unsaved changes are discarded at the second time only."""
         if self._texts != self._saved and self._warned != "leave":
             self._warned = "leave"
-            self._tell("There are unsaved changes: Esc again discards them, Ctrl+S saves", error=True)
+            self._tell(
+                f"There are unsaved changes: Esc again discards them, {self.key('save_profile')} saves", error=True
+            )
             return
         self.dismiss(self._saved_as)
 
@@ -210,7 +212,9 @@ class ProfileEditor(ModalScreen[str | None], ScopedScreen[str | None]):
         name = profile.name
         if name != self._saved["name"] and self._warned != "save" and await asyncio.to_thread(is_taken, folders, name):
             self._warned = "save"
-            self._tell(f"A profile of yours is called {name} already: Ctrl+S again replaces it", error=True)
+            self._tell(
+                f"A profile of yours is called {name} already: {self.key('save_profile')} again replaces it", error=True
+            )
             return
         try:
             path = await asyncio.to_thread(partial(save_profile, folders, profile))

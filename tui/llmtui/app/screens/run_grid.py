@@ -196,7 +196,7 @@ class RunGridScreen(GridScreen[None]):
             self._note = ""
             self._repaint()
         else:
-            self.say(f"{self._key('grid_stop')} again stops the run; what is being asked then is asked anew later")
+            self.say(f"{self.key('grid_stop')} again stops the run; what is being asked then is asked anew later")
             self._stop_asked = True
 
     def action_grid_resume(self) -> None:
@@ -205,13 +205,10 @@ class RunGridScreen(GridScreen[None]):
         if self._goes_on:
             self.say("This run goes on already")
         elif grid.done >= grid.planned:
-            self.say(f"Every sample has its answer; {self._key('grid_again')} asks the marked one again")
+            self.say(f"Every sample has its answer; {self.key('grid_again')} asks the marked one again")
         elif self._is_free():
             self._desk.start(self.run, self.run.manner)
             self._repaint()
-
-    def _key(self, action_id: str) -> str:
-        return next(action.key_name for action in self._actions if action.id == action_id)
 
     def action_grid_runs(self) -> None:
         """Show the runs of the past."""

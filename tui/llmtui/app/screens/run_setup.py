@@ -150,7 +150,8 @@ class RunSetup(RunLists):
         given, chosen = self._numbers(), self._set_list.chosen
         profile = self.query_one("#setup-profile", Input).value.strip() or None
         if profile is not None and self._profiles and profile not in self._profiles and "/" not in profile:
-            raise ValueError(f"profile: there is none called {visible_line(profile)}; Ctrl+T in the chat lists them")
+            key = self.key("pick_profile")
+            raise ValueError(f"profile: there is none called {visible_line(profile)}; {key} in the chat lists them")
         if not chosen:
             raise ValueError("mark a prompt set: Enter on its row")
         if not self._model_list.chosen:
@@ -184,7 +185,7 @@ class RunSetup(RunLists):
         except ValueError as error:
             self._say(str(error), error=not str(error).startswith("mark"))
         else:
-            self._say(f"{self._key('setup_start')} begins the run")
+            self._say(f"{self.key('setup_start')} begins the run")
         self.query_one("#setup-code", Bar).show(self._about_code())
 
     def _is_right(self, field: NumberField) -> bool:
@@ -195,15 +196,12 @@ class RunSetup(RunLists):
         return True
 
     def _about_code(self) -> Content:
-        key = self._key("setup_code")
+        key = self.key("setup_code")
         if self._allow_code:
             return Content.assemble(("code in answers runs, in a sandbox", "$warning"), f" · {key} leaves it")
         if self._no_sandbox is not None:
             return Content(f"code in answers cannot be run: {fmt.name(self._no_sandbox)}")
         return Content(f"code in answers is not run, its samples wait · {key} runs it in a sandbox")
-
-    def _key(self, action_id: str) -> str:
-        return next(action.key_name for action in self._actions if action.id == action_id)
 
     def _say(self, text: str, *, error: bool = False) -> None:
         remark = self.query_one("#setup-remark", Static)

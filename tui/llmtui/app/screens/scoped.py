@@ -8,6 +8,7 @@ from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from llmtui.app.action import Scope
+from llmtui.app.actions import key_of
 from llmtui.app.widgets.bar import FooterBar
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ class ScopedScreen(Screen[Result], Generic[Result]):
 
     SCOPE: ClassVar[Scope | None] = None
     app: "LlmtuiApp"
+
+    def key(self, action_id: str) -> str:
+        """The key of an action, as people write it."""
+        return key_of(self.app.actions, action_id)
 
     @on(FooterBar.Pressed)
     async def _key_clicked(self, message: FooterBar.Pressed) -> None:

@@ -71,7 +71,7 @@ class SystemScreen(ModalScreen[str | None], ScopedScreen[str | None]):
             area.cursor_blink = False
             yield area
             yield Static("It counts from the next turn on; empty, none is sent", id="remark", markup=False)
-            yield FooterBar(footer_actions(ACTIONS, "system"), id="keys")
+            yield FooterBar(footer_actions(self.app.actions, "system"), id="keys")
 
     def on_mount(self) -> None:
         """Write at the end."""
@@ -103,7 +103,8 @@ class SystemScreen(ModalScreen[str | None], ScopedScreen[str | None]):
         """Close; what was written is given up at the second time only."""
         if self.query_one(TextArea).text != self._text and not self._warned:
             self._warned = True
-            self._tell("It was changed: Esc again gives the change up, Ctrl+S saves it")
+            leave, save = self.key("leave_system"), self.key("save_system")
+            self._tell(f"It was changed: {leave} again gives the change up, {save} saves it")
             return
         self.dismiss(None)
 
