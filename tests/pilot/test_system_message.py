@@ -1,6 +1,7 @@
 """Alt+S: the system message in force, where it comes from, and another one for the turns to come."""
 
 from pilot.conftest import Screen, Stage, answer
+from textual import events
 from textual.widgets import TextArea
 
 from llmtui.app.screens.system_message import SystemScreen
@@ -107,3 +108,10 @@ async def test_not_while_an_answer_is_written(stage: Stage):
         await screen.pilot.press("ctrl+s")
         await screen.see("An answer is being written")
         assert area(screen).text == "Rhyme."
+
+
+async def test_what_is_pasted_cannot_steer_the_terminal(stage: Stage):
+    async with stage.run(size=(80, 24)) as screen:
+        await opened(screen)
+        area(screen).post_message(events.Paste("short\x1b[2J\r\nlines"))
+        await screen.until(lambda: area(screen).text == "short␛[2J\nlines")

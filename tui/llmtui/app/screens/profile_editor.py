@@ -19,6 +19,7 @@ from llmtui.app import format as fmt
 from llmtui.app.actions import ACTIONS, bindings, footer_actions
 from llmtui.app.screens.scoped import ScopedScreen
 from llmtui.app.widgets.bar import FooterBar
+from llmtui.app.widgets.edited_area import EditedArea
 from llmtui.app.widgets.line_input import LineInput
 from llmtui.domain.profile import Profile
 from llmtui.domain.profile_fields import FIELDS, Field, check, profile_of, texts_of
@@ -110,7 +111,7 @@ class ProfileEditor(ModalScreen[str | None], ScopedScreen[str | None]):
         text, name = self._texts[field.path], _widget_id(field)
         entry: Input | TextArea
         if field.kind == "prose":
-            entry = TextArea(visible(text) if UNSAFE.search(text) else text, id=name, tab_behavior="focus")
+            entry = EditedArea(visible(text) if UNSAFE.search(text) else text, id=name, tab_behavior="focus")
             entry.cursor_blink = False
         else:
             suggester = SuggestFromList(field.choices) if field.choices else None

@@ -15,6 +15,7 @@ from llmtui.app.actions import ACTIONS, bindings, footer_actions
 from llmtui.app.controller import ChatController
 from llmtui.app.screens.scoped import ScopedScreen
 from llmtui.app.widgets.bar import FooterBar
+from llmtui.app.widgets.edited_area import EditedArea
 from llmtui.domain.text import UNSAFE, visible
 from llmtui.errors import UsageError
 
@@ -67,7 +68,7 @@ class SystemScreen(ModalScreen[str | None], ScopedScreen[str | None]):
         with Vertical(id="box") as box:
             box.border_title = Content("System message")
             yield Static(_described(self._origin), id="origin", markup=False)
-            area = TextArea(self._text, id="text", tab_behavior="focus")
+            area = EditedArea(self._text, id="text", tab_behavior="focus")
             area.cursor_blink = False
             yield area
             yield Static("It counts from the next turn on; empty, none is sent", id="remark", markup=False)

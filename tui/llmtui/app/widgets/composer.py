@@ -223,15 +223,6 @@ class Composer(EditedArea, inherit_bindings=False):
             event.prevent_default()
             self.action_newline()
 
-    async def _on_paste(self, event: events.Paste) -> None:
-        event.stop()
-        event.prevent_default()
-        self.insert_pasted(event.text)
-
-    def action_paste(self) -> None:
-        """Insert what was copied inside the program."""
-        self.insert_pasted(self.app.clipboard)
-
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         """Tell the new text."""
         event.stop()

@@ -1,6 +1,6 @@
 """A text area as the program wants it: Chinese wrapped like all its text, long texts as quick as short ones."""
 
-from typing import Final
+from typing import ClassVar, Final
 
 from rich.style import Style
 from rich.text import Text
@@ -14,6 +14,7 @@ from textual.widgets.text_area import Location
 
 from llmtui.app.render.document import EditedText
 from llmtui.app.render.graphemes import next_boundary, previous_boundary
+from llmtui.domain.text import visible
 
 _JOINERS: Final = ("\u200c", "\u200d")
 """Invisible, so not printable, but typed in Persian, in Indic scripts and in emoji that are made of several."""
@@ -33,6 +34,7 @@ def editing_bindings(but: set[str]) -> list[BindingType]:
 class EditedArea(TextArea, inherit_bindings=False):
     """A text area whose rows are painted one by one: Textual's own paints a whole line for each row of it."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [*editing_bindings(set())]
     wrapped_document: EditedText
 
     def _set_document(self, text: str, language: str | None) -> None:
@@ -108,6 +110,20 @@ class EditedArea(TextArea, inherit_bindings=False):
             event.stop()
             event.prevent_default()
             self._replace_via_keyboard(event.character, *self.selection)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.insert_pasted(event.text)
+
+    def action_paste(self) -> None:
+        """Insert what was copied inside the program."""
+        self.insert_pasted(self.app.clipboard)
+
+    def insert_pasted(self, text: str) -> None:
+        """Insert a text from the clipboard: line ends unified, controls made visible, since it may hold anything."""
+        if not self.read_only:
+            self._replace_via_keyboard(visible(text), *self.selection)
 
 
 def _paint(text: Text, style: Style, row: tuple[int, int, int], first: Location, behind: Location) -> None:

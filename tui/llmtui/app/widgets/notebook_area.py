@@ -11,7 +11,6 @@ from textual.widgets.text_area import Edit, EditResult, Location
 
 from llmtui.app.widgets.edited_area import EditedArea, editing_bindings
 from llmtui.domain.splices import splice_between
-from llmtui.domain.text import visible
 
 _FREE_KEYS: Final = {"ctrl+y", "super+y", "f6", "f7"}
 """Keys of a text area that the program needs for itself."""
@@ -200,20 +199,11 @@ class NotebookArea(EditedArea, inherit_bindings=False):
             event.prevent_default()
             self._replace_via_keyboard(" " * self._find_columns_to_next_tab_stop(), *self.selection)
 
-    async def _on_paste(self, event: events.Paste) -> None:
-        event.stop()
-        event.prevent_default()
-        self._paste(event.text)
-
-    def action_paste(self) -> None:
-        """Insert what was copied inside the program."""
-        self._paste(self.app.clipboard)
-
-    def _paste(self, text: str) -> None:
+    def insert_pasted(self, text: str) -> None:
+        """Insert a text from the clipboard, unless the model writes."""
         if self.read_only:
             self.post_message(self.Refused())
-        else:
-            self._replace_via_keyboard(visible(text), *self.selection)
+        super().insert_pasted(text)
 
 
 def _moved(stretch: Stretch, top: Location, bottom: Location, end: Location) -> Stretch | None:
