@@ -87,6 +87,11 @@ class Terminal(PtyProgram):
         """Wait until `text` stands on the screen."""
         self.wait_for(lambda: text in self.text, seconds, f"{text!r} on the screen\n{self.text}\n")
 
+    def cursor_follows(self, words: str) -> bool:
+        """Whether the cursor stands behind these words, at the beginning of what follows them."""
+        cursor = self._screen.cursor
+        return words in self._line(cursor.y)[: cursor.x][-len(words) - 1 :]
+
     def workers(self) -> list[psutil.Process]:
         """The model processes of this program, without their own helpers."""
         return psutil.Process(self.pid).children()

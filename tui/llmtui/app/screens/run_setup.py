@@ -124,7 +124,7 @@ class RunSetup(RunLists):
         """What the last run was begun with, or what the caller wants."""
         self._last = last = self._controller.bookmarks.run
         self._set_list.choose(self._begin_with or last.sets)
-        present = self._controller.model
+        present = self._controller.services.host.wanted
         self._model_list.choose(last.models or ((present.name,) if present is not None else ()))
         values = {"profile": last.profile, "epochs": last.epochs, "limit": last.limit, "seed": last.seed}
         values["parallel"] = last.parallel if last.parallel > 1 else None
