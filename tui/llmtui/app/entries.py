@@ -27,7 +27,7 @@ EXAMPLES = (
 )
 """Questions that the demo model has learnt the answers to."""
 
-_ENDINGS = {"cancelled": "stopped", "length": "length limit", "context_full": "context full", "error": "not finished"}
+ENDINGS = {"cancelled": "stopped", "length": "length limit", "context_full": "context full", "error": "not finished"}
 
 
 def message_entry(
@@ -44,7 +44,7 @@ def message_entry(
     mark = _version_mark(message, tree)
     if message.role != "assistant":
         return Entry(message.id, "user", f"you{mark}", message.content, None)
-    footer = turn.summary if turn else _ENDINGS.get(message.finish_reason or "")
+    footer = turn.summary if turn else ENDINGS.get(message.finish_reason or "")
     if not message.content:
         footer = " · ".join(part for part in ("no text", footer) if part)
     text = with_thoughts(message.reasoning, message.content, opened=opened)

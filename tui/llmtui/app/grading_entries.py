@@ -1,22 +1,20 @@
 """What the grading screen shows of an answer, of a sitting, and around them. Pure."""
 
 from collections.abc import Sequence
-from statistics import fmean
 
 from textual.content import Content
 
 from llmtui.app import format as fmt
-from llmtui.app.entries import notice_entry, with_thoughts
+from llmtui.app.entries import ENDINGS, notice_entry, with_thoughts
 from llmtui.app.widgets.transcript_view import Entry
 from llmtui.domain.grades import is_enough
 from llmtui.domain.run import ScoreRecord
 from llmtui.domain.scorers import Graded
-from llmtui.services.runs.desk import Desk, Given
+from llmtui.services.runs.desk import Desk, ModelGrades
 from llmtui.services.runs.grading import ToGrade
 
 HIDDEN = "model hidden"
 _NO_RUBRIC = "None is written: grade whether the answer is right, complete and to the point."
-_ENDINGS = {"length": "length limit", "context_full": "context full"}
 _LABELS = {"system": "System message", "user": "Question"}
 
 
@@ -43,7 +41,7 @@ def answer_entries(answer: ToGrade, *, revealed: bool, opened: bool) -> list[Ent
         for number, reference in enumerate(record.references)
     ]
     text = with_thoughts(record.reasoning, record.content, opened=opened)
-    footer = _ENDINGS.get(record.finish_reason or "") or ("no text" if not record.content.strip() else None)
+    footer = ENDINGS.get(record.finish_reason or "") or ("no text" if not record.content.strip() else None)
     entries.append(Entry("answer", "assistant", f"Answer · {name}", text, footer))
     if revealed:
         entries += [_judged(score) for score in answer.given if score.scorer == "model_graded" and score.error is None]
@@ -112,15 +110,9 @@ def closing_entries(desk: Desk, keys: str) -> list[Entry]:
         return [notice_entry("none", "No answer waits for a person", text)]
     left = len(desk.tasks) - len(desk.given)
     lines = [f"{len(desk.given):,} graded, {left:,} left for another time. All grades are in their runs' files."]
-    lines += ["", *_model_lines(list(desk.given.values())), ""] if desk.given else [""]
+    lines += ["", *_model_lines(desk.by_model()), ""] if desk.given else [""]
     return [notice_entry("closing", "That was the last one", "\n".join([*lines, keys]))]
 
 
-def _model_lines(given: Sequence[Given]) -> list[str]:
-    lines = []
-    for model in dict.fromkeys(one.answer.record.model for one in given):
-        scores = [one.score for one in given if one.answer.record.model == model]
-        passed = sum(score.passed for score in scores)
-        mean = fmean(score.value for score in scores)
-        lines.append(f"  {fmt.name(model)}: {passed:,} of {len(scores):,} passed, score {mean:.2f}")
-    return lines
+def _model_lines(found: Sequence[ModelGrades]) -> list[str]:
+    return [f"  {fmt.name(one.model)}: {one.passed:,} of {one.given:,} passed, score {one.score:.2f}" for one in found]

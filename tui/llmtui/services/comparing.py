@@ -12,7 +12,7 @@ from llmtui.services.answers import ShownAnswer, of_sample
 from llmtui.services.compare import Comparison, Place, columns_of, join, table_of
 from llmtui.services.compare_text import as_markdown
 from llmtui.services.runs.grid import Column, Grid, GridRow, Mark, Totals
-from llmtui.store.paths import Folders
+from llmtui.store.paths import Folders, make_private_dir
 from llmtui.store.run_answers import RunAnswers
 from llmtui.store.runs import StoredRun, read_run
 
@@ -98,7 +98,7 @@ class OpenComparison:
         for number in range(_MOST_NAMES):
             path = folder / f"{stem}{f'-{number + 1}' if number else ''}.md"
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                make_private_dir(folder)
                 with path.open("x", encoding="utf-8") as file:
                     file.write(text)
             except FileExistsError:

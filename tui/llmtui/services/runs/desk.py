@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import threading
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, NamedTuple
 
 from llmtui.domain.run import ScoreRecord
@@ -28,6 +29,21 @@ class Given(NamedTuple):
 
     answer: ToGrade
     score: ScoreRecord
+
+
+class ModelGrades(NamedTuple):
+    """The grades that a model got at this sitting.
+
+    Attributes:
+        given: how many.
+        passed: of them.
+        score: their mean, 0 to 1.
+    """
+
+    model: str
+    given: int
+    passed: int
+    score: float
 
 
 class Desk:
@@ -69,6 +85,18 @@ class Desk:
     def task(self) -> Task | None:
         """What lies there."""
         return self.tasks[self.at] if self.at < len(self.tasks) else None
+
+    def by_model(self) -> list[ModelGrades]:
+        """What each model got, in the order in which they were graded first."""
+        found: dict[str, list[ScoreRecord]] = {}
+        for one in self.given.values():
+            found.setdefault(one.answer.record.model, []).append(one.score)
+        return [
+            ModelGrades(
+                model, len(scores), sum(score.passed for score in scores), fmean(score.value for score in scores)
+            )
+            for model, scores in found.items()
+        ]
 
     async def open(self, *, graded: bool = False) -> None:
         """Find the newest run with answers, and lay its first one down; `look_on` finds the others.
