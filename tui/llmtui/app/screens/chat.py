@@ -22,7 +22,7 @@ from llmtui.app.screens.forking import ForkingScreen
 from llmtui.app.screens.grading_start import GradingStart
 from llmtui.app.screens.history_behind import HistoryBehind
 from llmtui.app.screens.operations_behind import OperationsBehind
-from llmtui.app.screens.system_message import SystemEditing
+from llmtui.app.screens.system_editing import SystemEditing
 from llmtui.app.widgets.bar import Bar, FooterBar, Rule
 from llmtui.app.widgets.composer import Composer
 from llmtui.app.widgets.profiler_panel import ProfilerPanel

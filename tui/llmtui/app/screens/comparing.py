@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ComparingScreen(MessageScreen):
-    """The chat screen's part that compares; `ChatScreen` sets the attributes."""
+    """The chat screen's part that compares."""
 
     def action_compare_answers(self) -> None:
         """Lay the versions of the marked or last answer side by side."""

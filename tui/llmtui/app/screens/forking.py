@@ -5,7 +5,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from llmtui.app import format as fmt
-from llmtui.app.notebook import NotebookDesk
 from llmtui.app.screens.comparing import ComparingScreen
 from llmtui.app.screens.switching import SwitchingScreen
 from llmtui.app.writing import STILL_STOPPING
@@ -20,9 +19,8 @@ if TYPE_CHECKING:
 
 
 class ForkingScreen(ComparingScreen, SwitchingScreen):
-    """The chat screen's part that forks; `ChatScreen` sets the attributes."""
+    """The chat screen's part that forks."""
 
-    desk: NotebookDesk
     _fork: "Forking | None" = None
 
     async def stop_fork(self) -> None:

@@ -1,17 +1,10 @@
 """The way from the chat to the answers that wait for a person."""
 
-from typing import TYPE_CHECKING
-
-from textual.screen import Screen
-
-if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
+from llmtui.app.screens.chat_part import ChatPart
 
 
-class GradingStart(Screen[None]):
+class GradingStart(ChatPart):
     """The chat screen's part that opens grading."""
-
-    app: "LlmtuiApp"
 
     def action_grade_answers(self) -> None:
         """Grade answers that wait for a person."""

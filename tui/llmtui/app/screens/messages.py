@@ -1,41 +1,19 @@
 """What the chat screen does with messages that stand there already: the mark's keys, editing, copying."""
 
-from typing import TYPE_CHECKING
-
 from textual import events
-from textual.screen import Screen
 
-from llmtui.app.browsing import Browser
-from llmtui.app.controller import ChatController
-from llmtui.app.widgets.composer import Composer
-from llmtui.app.widgets.transcript_view import TranscriptView
+from llmtui.app.screens.chat_part import ChatPart
 from llmtui.domain.text import visible
-
-if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
 
 MOST_COPIED = 100_000
 """Bytes that a terminal is sure to take as a clipboard's content: base64 makes more of them."""
 
 
-class MessageScreen(Screen[None]):
-    """The chat screen's part that works on messages; `ChatScreen` sets the attributes."""
+class MessageScreen(ChatPart):
+    """The chat screen's part that works on messages."""
 
-    app: "LlmtuiApp"
-    controller: ChatController
-    _browser: Browser
-    _transcript: TranscriptView
-    _composer: Composer
     _own_draft = ""
     _editing: str | None = None
-
-    def say(self, text: str) -> None:
-        """Show a short remark."""
-        raise NotImplementedError
-
-    def messages_changed(self) -> None:
-        """The mark came or went, or an edit began or ended."""
-        raise NotImplementedError
 
     def on_key(self, event: events.Key) -> None:
         """While a message is marked, keys go to it."""

@@ -1,37 +1,15 @@
 """What the chat screen has to do with notebooks: opening one, and the history, which holds both."""
 
 import asyncio
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from textual.screen import Screen
-
-from llmtui.app.actions import Action
-from llmtui.app.controller import ChatController
-from llmtui.app.notebook import NotebookDesk
+from llmtui.app.screens.chat_part import ChatPart
 from llmtui.app.widgets.transcript_view import Entry
 from llmtui.errors import LlmtuiError
 
-if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
 
-
-class NotebookBehind(Screen[None]):
-    """The chat screen's part that opens notebooks; `ChatScreen` sets the attributes."""
-
-    app: "LlmtuiApp"
-    controller: ChatController
-    actions: tuple[Action, ...]
-    desk: NotebookDesk
-
-    def spawn(self, work: Coroutine[object, object, None], group: str) -> None:
-        """Run work in the background."""
-        raise NotImplementedError
-
-    def say(self, text: str) -> None:
-        """Show a short remark."""
-        raise NotImplementedError
+class NotebookBehind(ChatPart):
+    """The chat screen's part that opens notebooks."""
 
     async def start(self, model: str | None, chat: Path | None) -> None:
         """Open the conversation, or the notebook, and load the model; runs after the first paint."""

@@ -2,30 +2,17 @@
 
 from typing import TYPE_CHECKING
 
-from textual.screen import Screen
-
 from llmtui.app import format as fmt
 from llmtui.app.actions import key_of
 from llmtui.app.entries import error_entry, failure_entry
-from llmtui.app.widgets.transcript_view import Entry
+from llmtui.app.screens.chat_part import ChatPart
 
 if TYPE_CHECKING:
-    from llmtui.app.app import LlmtuiApp
     from llmtui.app.operations import Operation
 
 
-class OperationsBehind(Screen[None]):
+class OperationsBehind(ChatPart):
     """The chat screen's part that begins operations and tells their end."""
-
-    app: "LlmtuiApp"
-
-    def add_entry(self, entry: Entry) -> None:
-        """Append to the conversation."""
-        raise NotImplementedError
-
-    def say(self, text: str) -> None:
-        """Show a short remark."""
-        raise NotImplementedError
 
     def tell_end(self, operation: "Operation") -> None:
         """Say how an operation ended that went on behind the chat."""

@@ -15,7 +15,6 @@ from llmtui.errors import LlmtuiError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from llmtui.app.app import LlmtuiApp
     from llmtui.app.run_form import Setting
     from llmtui.domain.models import ModelInfo
     from llmtui.domain.profile import Profile
@@ -30,17 +29,7 @@ LEAVE_S = 10.0
 class RunningScreen(SwitchingScreen):
     """The chat screen's part that works on runs."""
 
-    app: "LlmtuiApp"
     _warned = False
-
-    @property
-    def draft(self) -> str:
-        """What stands in the input line."""
-        raise NotImplementedError
-
-    def say(self, text: str) -> None:
-        """Show a short remark."""
-        raise NotImplementedError
 
     @cached_property
     def runs(self) -> RunDesk:

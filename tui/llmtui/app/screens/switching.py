@@ -1,10 +1,8 @@
 """What the chat screen does with models: choosing, going back and forth, loading again, and the screens about them."""
 
-from collections.abc import Coroutine
 from functools import partial
 from typing import TYPE_CHECKING
 
-from llmtui.app.actions import Action
 from llmtui.app.screens.messages import MessageScreen
 
 if TYPE_CHECKING:
@@ -12,13 +10,7 @@ if TYPE_CHECKING:
 
 
 class SwitchingScreen(MessageScreen):
-    """The chat screen's part that works on models; `ChatScreen` sets the attributes."""
-
-    actions: tuple[Action, ...]
-
-    def spawn(self, work: Coroutine[object, object, None], group: str) -> None:
-        """Run work in the background."""
-        raise NotImplementedError
+    """The chat screen's part that works on models."""
 
     def action_reload_model(self) -> None:
         """Load the model again."""

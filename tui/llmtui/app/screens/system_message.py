@@ -7,12 +7,11 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.widgets import Static, TextArea
 
 from llmtui.app import format as fmt
 from llmtui.app.actions import ACTIONS, bindings, footer_actions
-from llmtui.app.controller import ChatController
 from llmtui.app.screens.scoped import ScopedScreen
 from llmtui.app.widgets.bar import FooterBar
 from llmtui.app.widgets.edited_area import EditedArea
@@ -121,36 +120,6 @@ class SystemScreen(ModalScreen[str | None], ScopedScreen[str | None]):
         remark = self.query_one("#remark", Static)
         remark.add_class("-error")
         remark.update(fmt.name(text))
-
-
-class SystemEditing(Screen[None]):
-    """The chat screen's part that changes the system message; `ChatScreen` sets the attributes."""
-
-    controller: ChatController
-
-    def say(self, text: str) -> None:
-        """Show a short remark."""
-        raise NotImplementedError
-
-    def recount(self) -> None:
-        """Count the draft again."""
-        raise NotImplementedError
-
-    def action_edit_system(self) -> None:
-        """Show the system message in force, to be changed."""
-        session = self.controller.session
-        if session is None:
-            return
-        settled = session.settled(self.controller.loaded)
-
-        def done(said: str | None) -> None:
-            if said is not None:
-                self.say(said)
-                self.controller.show_conversation()
-                self.recount()
-
-        text = session.system or settled.system or ""
-        self.app.push_screen(SystemScreen(session, text, settled.origins.get("system")), done)
 
 
 def _described(origin: str | None) -> str:
