@@ -158,7 +158,7 @@ async def test_sets_and_models_are_chosen_and_the_run_goes_through(stage):
 
 
 async def test_a_run_goes_on_behind_the_chat_is_stopped_and_taken_up(stage):
-    stage.script = [answer(POEM, delay_s=0.01)]
+    stage.script = [answer(POEM, delay_s=0.05)]
     async with stage.run(size=(80, 24)) as screen:
         await begin(screen, limit="4")
         await screen.see("asking demo")
@@ -182,7 +182,7 @@ async def test_a_run_goes_on_behind_the_chat_is_stopped_and_taken_up(stage):
 
 
 async def test_cells_are_skipped_and_asked_again_while_the_run_goes_on_and_after(stage):
-    stage.script = [answer(POEM, delay_s=0.01)]
+    stage.script = [answer(POEM, delay_s=0.03)]
     async with stage.run(size=(100, 30)) as screen:
         await begin(screen)
         await screen.see("asking demo")
@@ -239,13 +239,14 @@ async def test_leaving_during_a_run_is_asked_for_twice_and_tells_which_run(stage
 async def test_the_chat_s_model_makes_room_for_a_run_and_comes_back(stage, monkeypatch):
     tight = Crowding(model="demo", needed_bytes=5 << 30, available_bytes=1 << 30, fits_alone=True)
     monkeypatch.setattr(preparing, "crowding", lambda *_, **__: tight)
-    stage.script = [answer(POEM, delay_s=0.01)]
+    stage.script = [answer(POEM, delay_s=0.2)]
     async with stage.run(size=(100, 30)) as screen:
         await begin_crowded(screen)
         await screen.see("asking demo")
         assert not screen.controller.answers
         await press(screen, "escape")
         await screen.see("makes room for the run")
+        screen.chat.runs.run.stop()
         await screen.until(lambda: not goes_on(screen) and screen.controller.answers)
 
 
