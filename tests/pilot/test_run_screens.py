@@ -4,7 +4,7 @@ from pilot.conftest import POEM, answer
 from unit.grid_bench import write_grid
 from unit.run_bench import samples
 
-from llmtui.app.screens.past_runs import PastRuns
+from llmtui.app.screens.past_runs import PastRunsScreen
 from llmtui.app.screens.run_answer import AnswerScreen
 from llmtui.app.screens.run_grid import RunGridScreen
 from llmtui.app.screens.run_setup import RunSetup
@@ -29,7 +29,7 @@ async def test_a_past_run_is_opened_from_the_list_and_its_answers_from_the_grid(
     write_grid(stage.folders)
     async with stage.run(size=(80, 24)) as screen:
         screen.chat.action_past_runs()
-        await screen.until(lambda: isinstance(screen.app.screen, PastRuns) and "弱智吧" in screen.text)
+        await screen.until(lambda: isinstance(screen.app.screen, PastRunsScreen) and "弱智吧" in screen.text)
         assert "26/54" in screen.text
         assert "interrupted" in screen.text
         await press(screen, "enter")

@@ -5,7 +5,7 @@ from unit.comparison_bench import GLM, QWEN, two_runs, write_run
 
 from llmtui.app.screens.history import past_row
 from llmtui.services import history
-from llmtui.services.history import Past, PastRuns
+from llmtui.services.history import Past, RunRows
 from llmtui.store.paths import Folders
 from llmtui.store.runs import runs_dir
 
@@ -13,7 +13,7 @@ from llmtui.store.runs import runs_dir
 def test_runs_are_told_with_sets_models_and_how_far_they_are(folders: Folders) -> None:
     two_runs(folders)
     (runs_dir(folders) / "20260109-120000-bad.jsonl").write_bytes(b"\x00 no run\n")
-    later, first = PastRuns(folders)()
+    later, first = RunRows(folders)()
     assert (later.kind, later.title, later.models) == ("run", "li-bai", (QWEN, GLM))
     assert (later.done, later.planned, later.state) == (7, 8, "finished")
     assert later.used_at > first.used_at
@@ -21,7 +21,7 @@ def test_runs_are_told_with_sets_models_and_how_far_they_are(folders: Folders) -
 
 def test_a_run_is_read_again_only_when_its_file_has_changed(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = two_runs(folders)
-    runs, read = PastRuns(folders), []
+    runs, read = RunRows(folders), []
     real = history.read_run
     monkeypatch.setattr(history, "read_run", lambda path: (read.append(path.name), real(path))[1])
     assert len(list(runs())) == len(list(runs())) == 2

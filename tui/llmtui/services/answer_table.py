@@ -16,7 +16,7 @@ _LONG: Final = 60
 _NONE: Final = "–"
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """One figure or setting of every answer.
 
     Attributes:
@@ -29,11 +29,11 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     differs: bool = False
 
 
-def figures(answers: Sequence[ShownAnswer]) -> tuple[Line, ...]:
+def figures(answers: Sequence[ShownAnswer]) -> tuple[Figure, ...]:
     """The metrics of answers, in the order in which they are read."""
     rows = [_figures(answer) for answer in answers]
     return tuple(
-        Line(name=name, values=tuple(row[at][1] for row in rows))
+        Figure(name=name, values=tuple(row[at][1] for row in rows))
         for at, (name, _) in enumerate(rows[0] if rows else ())
     )
 
@@ -57,7 +57,7 @@ def _figures(answer: ShownAnswer) -> list[tuple[str, str]]:
     ]
 
 
-def settings(answers: Sequence[ShownAnswer]) -> tuple[Line, ...]:
+def settings(answers: Sequence[ShownAnswer]) -> tuple[Figure, ...]:
     """What the answers came from: first what differs between them, then what is common to all."""
     tables = [_settings(answer.manifest) for answer in answers]
     names = dict.fromkeys(name for table in tables for name in table)
@@ -66,11 +66,11 @@ def settings(answers: Sequence[ShownAnswer]) -> tuple[Line, ...]:
     return tuple(sorted(shown, key=lambda line: not line.differs))
 
 
-def _line(name: str, tables: Iterable[dict[str, str]]) -> Line:
+def _line(name: str, tables: Iterable[dict[str, str]]) -> Figure:
     """An answer of which nothing is known yet differs from none."""
     values = tuple((table.get(name, _NONE), bool(table)) for table in tables)
     known = {value for value, told in values if told}
-    return Line(name=name, values=tuple(value for value, _ in values), differs=len(known) > 1)
+    return Figure(name=name, values=tuple(value for value, _ in values), differs=len(known) > 1)
 
 
 def _is_told(name: str, value: str) -> bool:
@@ -97,13 +97,13 @@ def _settings(manifest: Manifest | None) -> dict[str, str]:
         "template sha": (manifest.template_sha256 or _NONE)[:12],
         "system": _short(manifest.system),
         **sampling,
-        "seed": whole_or_none(manifest.seed if manifest.seed is not None else manifest.sampling.seed),
+        "seed": _unbroken(manifest.seed if manifest.seed is not None else manifest.sampling.seed),
         "context": f"{whole(manifest.context_granted)}",
         **{name: value for name, value in runtime.items() if name not in {"context", "adapters"}},
     }
 
 
-def whole_or_none(value: int | None) -> str:
+def _unbroken(value: int | None) -> str:
     """A number as it is typed, without separators: a seed is copied, not read."""
     return _NONE if value is None else str(value)
 

@@ -68,7 +68,7 @@ def of_run(run: RunSummary) -> Past:
     )
 
 
-class PastRuns:
+class RunRows:
     """The user's runs as rows. What was read once is read again only when its file has changed."""
 
     def __init__(self, folders: Folders) -> None:

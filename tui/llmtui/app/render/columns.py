@@ -11,7 +11,7 @@ from llmtui.app import format as fmt
 from llmtui.app.render.lines import Line, wrap_plain, wrap_runs
 from llmtui.app.render.palette import Palette
 from llmtui.domain.text import visible, visible_line
-from llmtui.services.answer_table import Line as Figure
+from llmtui.services.answer_table import Figure
 from llmtui.services.answers import ShownAnswer, ShownScore
 from llmtui.services.word_diff import Stretch
 

@@ -9,20 +9,20 @@ from llmtui.app.screens.notebook_behind import NotebookBehind
 from llmtui.app.screens.running import RunningScreen
 
 if TYPE_CHECKING:
-    from llmtui.services.history import Past, PastRuns
+    from llmtui.services.history import Past, RunRows
 
 
 class HistoryBehind(NotebookBehind, RunningScreen):
     """The chat screen's part that goes back to what was done earlier."""
 
-    _past_runs: "PastRuns | None" = None
+    _run_rows: "RunRows | None" = None
 
     def action_open_history(self) -> None:
         """Go back to an earlier chat, notebook or run."""
         from llmtui.app.screens.history import HistoryScreen  # noqa: PLC0415 - not needed for the first paint
         from llmtui.app.screens.notebook import NotebookScreen  # noqa: PLC0415 - as above
         from llmtui.services.chats import past_chats  # noqa: PLC0415 - as above
-        from llmtui.services.history import PastRuns  # noqa: PLC0415 - as above
+        from llmtui.services.history import RunRows  # noqa: PLC0415 - as above
 
         shown = self.app.screen
 
@@ -42,9 +42,9 @@ class HistoryBehind(NotebookBehind, RunningScreen):
                 shown.dismiss(None)
 
         folders = self.controller.services.folders
-        self._past_runs = self._past_runs or PastRuns(folders)
+        self._run_rows = self._run_rows or RunRows(folders)
         history = HistoryScreen(
-            partial(past_chats, folders), self._past_runs, self.reopen, self.compare_runs, self.actions
+            partial(past_chats, folders), self._run_rows, self.reopen, self.compare_runs, self.actions
         )
         self.app.push_screen(history, opened)
 

@@ -33,7 +33,7 @@ STATE_STYLES = {"running": "$primary", "finished": "$success", "interrupted": "$
 _KEYS = "Enter opens one, Esc closes"
 
 
-class PastRuns(PickerScreen[str]):
+class PastRunsScreen(PickerScreen[str]):
     """Lists the runs, the newest first; dismisses with the path of the chosen one.
 
     Args:

@@ -116,7 +116,7 @@ class RunningScreen(SwitchingScreen):
 
     def action_past_runs(self) -> None:
         """Show the runs of the past."""
-        from llmtui.app.screens.past_runs import PastRuns  # noqa: PLC0415 - not needed for the first paint
+        from llmtui.app.screens.past_runs import PastRunsScreen  # noqa: PLC0415 - not needed for the first paint
         from llmtui.services.runs.past import list_runs, remove_run  # noqa: PLC0415 - as above
 
         def picked(path: str | None) -> None:
@@ -124,7 +124,7 @@ class RunningScreen(SwitchingScreen):
                 self.spawn(self.open_run(Path(path)), "run")
 
         folders = self.controller.services.folders
-        self.app.push_screen(PastRuns(partial(list_runs, folders), remove_run, self.actions), picked)
+        self.app.push_screen(PastRunsScreen(partial(list_runs, folders), remove_run, self.actions), picked)
 
     async def open_run(self, path: Path) -> None:
         """Open the grid of a run by its file; what stands in the way is told."""
