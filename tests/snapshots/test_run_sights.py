@@ -55,7 +55,7 @@ def opened(stage: Stage, *keys: str, words: str):
 def test_the_form(snap_compare, sight: Sight, monkeypatch: pytest.MonkeyPatch, size: str):
     monkeypatch.setattr("llmtui.services.prompt_sets.list_sets", lambda _: iter(SETS))
     monkeypatch.setattr("llmtui.services.sandbox.access.probe", lambda: None)
-    keys = ("ctrl+r", *"李白", "enter", "tab", "down", "enter", "tab", "tab", "2", "tab", "tab", "x")
+    keys = ("ctrl+r", *"李白", "enter", "tab", "down", "down", "enter", "tab", "tab", "2", "tab", "tab", "x")
     ready = after(*keys, words="limit: a whole number")
     assert snap_compare(sight.app(), terminal_size=SIZES[size], run_before=ready)
 

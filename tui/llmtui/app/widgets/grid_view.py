@@ -206,16 +206,20 @@ class GridView(ScrollView, can_focus=False):
         return self._strip(parts, style)
 
     def _sample(self, row: GridRow, at: int, shape: Shape, style: "Style") -> Strip:
-        marked = self._row < len(self._places) and self._places[self._row] == at
-        under = style + self.get_visual_style("grid-view--row") if marked else style
-        strips = [self._piece([(fmt.fitted(f"   {fmt.name(row.sample)}", shape.label), "")], shape.label, under)]
-        for number in range(self._first, min(self._first + shape.shown, len(self._grid.columns))):
-            parts = sample_parts(self._grid.cell(row, self._grid.columns[number].model), shape.cell)
-            on = under
-            if marked and number == self._column:
-                on = style + self.get_visual_style("grid-view--marked")
-                parts = [(text, "") for text, _ in parts]
-            strips += [self._piece([(" " * GAP, "")], GAP, under), self._piece(parts, shape.cell, on)]
+        label = (fmt.fitted(f"   {fmt.name(row.sample)}", shape.label), "")
+        cells = [
+            sample_parts(self._grid.cell(row, column.model), shape.cell)
+            for column in self._grid.columns[self._first : self._first + shape.shown]
+        ]
+        if self._row >= len(self._places) or self._places[self._row] != at:
+            return self._strip([label, *(part for cell in cells for part in ((" " * GAP, ""), *cell))], style)
+        under = style + self.get_visual_style("grid-view--row")
+        strips = [self._piece([label], shape.label, under)]
+        for number, parts in enumerate(cells, self._first):
+            is_marked = number == self._column
+            on = style + self.get_visual_style("grid-view--marked") if is_marked else under
+            shown = [(text, "") for text, _ in parts] if is_marked else parts
+            strips += [self._piece([(" " * GAP, "")], GAP, under), self._piece(shown, shape.cell, on)]
         return Strip.join(strips).adjust_cell_length(self.size.width, under.rich_style)
 
     def _piece(self, parts: list[Part], width: int, style: "Style") -> Strip:
