@@ -76,9 +76,12 @@ def answer(
 
 
 def _tell_unheeded(report: AnswerReport, runtime: dict[str, Any]) -> None:
-    """Say which options of a load did nothing, because the model was loaded by a server."""
+    """Say which options of a load did nothing, because the model was loaded by a server; what it has anyhow is fine."""
     manifest = report.manifest
-    heeded = {"llama.cpp": set(runtime), "ollama": {"context"}}.get(manifest.engine if manifest else "llama.cpp", set())
+    if manifest is None or manifest.engine == "llama.cpp":
+        return
+    granted = manifest.context_granted is not None and manifest.context_granted == runtime.get("context")
+    heeded = {"context"} if granted or manifest.engine == "ollama" else set()
     if unheeded := sorted(runtime.keys() - heeded):
         names = ", ".join(f"`{name}`" for name in unheeded)
         output.note(f"note: {names} did nothing: the server loads its models in its own way")
