@@ -207,6 +207,7 @@ class Browser:
             return
         self._doomed = None
         thread.remove(message.id)
+        self._view.say("Removed; the chat's file keeps what was there")
         if thread.messages:
             self._show_marked(thread.messages[-1].id)
         else:
