@@ -151,6 +151,19 @@ async def test_a_note_that_fails_leaves_the_question_refused_with_the_reason(ben
     assert session.thread.note is None
 
 
+async def test_a_note_that_was_made_too_long_is_named_as_what_does_not_fit(bench: Bench) -> None:
+    await bench.load(TEN, TEN, TEN, NOTE, TEN, context=180)
+    session = bench.new()
+    session.use(Profile(overflow="compact", reserve=20))
+    for _ in range(4):
+        await ask(session, QUESTION)
+    assert session.thread.note is not None
+    session.thread.edit(session.thread.note.id, "far too long " * 100)
+    event = (await ask(session, QUESTION))[-1]
+    assert isinstance(event, Failed)
+    assert "the note and the turn behind it together are longer than the model can read" in event.cause
+
+
 async def test_writing_a_note_can_be_stopped(bench: Bench) -> None:
 
     engine = await bench.load(TEN, TEN, ENDLESS, context=130)

@@ -24,7 +24,8 @@ class LlmtuiError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return ". ".join(part.rstrip(".") for part in (self.title, self.cause, self.remedy) if part) + "."
+        what = ": ".join(part.rstrip(".") for part in (self.title, self.cause) if part)
+        return f"{what}. {self.remedy.rstrip('.')}."
 
 
 class UsageError(LlmtuiError):

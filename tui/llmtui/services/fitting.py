@@ -206,7 +206,8 @@ class _Fitter:
         at = self._at
         asked = self._summary(note, done, upto)
         if await at.count(asked) + self._note_tokens > self._size:
-            raise self._failed("the oldest turn alone is longer than the model can read")
+            what = "the note and the turn behind it together are" if note and note.text else "the oldest turn alone is"
+            raise self._failed(f"{what} longer than the model can read")
         at.compacting()
         sampling = Sampling(temperature=0, max_tokens=self._note_tokens, reasoning=asked.thinking.switch)
         request = request_of(at.request_id, asked, sampling)
@@ -240,9 +241,9 @@ class _Fitter:
         counted = "more tokens than can be counted" if tokens >= BEYOND else f"{tokens:,} tokens"
         return ContextError(
             "The last message does not fit into the context",
-            cause=f"{counted} without the turns before it; the context holds {self._size:,}, {self._reserve:,} of them "
-            "kept for the answer",
-            remedy="Shorten the message, or load the model with a larger context.",
+            cause=f"{counted} with persona and system message, without the turns before it; the context holds "
+            f"{self._size:,}, {self._reserve:,} of them kept for the answer",
+            remedy="Shorten the message or the persona, or load the model with a larger context.",
         )
 
     def _failed(self, why: str) -> ContextError:

@@ -11,6 +11,7 @@ from llmtui.domain.templates import NamedTemplate
 from llmtui.domain.text import visible_line
 from llmtui.engines.rendering.shipped import family_of, shipped
 from llmtui.errors import ConfigError, UsageError
+from llmtui.store.files import open_regular
 from llmtui.store.paths import Folders
 
 FOLDER = "templates"
@@ -62,7 +63,7 @@ def read_template(path: Path) -> NamedTemplate:
     """
     shown = visible_line(str(path))
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from llmtui.services.profiles import ProfileSummary
 
 _COLUMNS = (
-    Column(name="profile", rank=4),
+    Column(name="profile", kept=True),
     Column(name="mode", rank=3),
     Column(name="language", rank=1),
     Column(name="what it is", flexible=True),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from llmtui.services.wiring import Services
 
 _COLUMNS = (
-    Column(name="type", rank=3),
+    Column(name="type", kept=True),
     Column(name="bits", right=True, rank=1),
     Column(name="size", right=True, rank=2),
     Column(name="what it is", flexible=True),

@@ -14,7 +14,7 @@ from llmtui.services.templates import find_template, own_templates
 if TYPE_CHECKING:
     from llmtui.services.wiring import Services
 
-_COLUMNS = (Column(name="template"), Column(name="what it is", flexible=True))
+_COLUMNS = (Column(name="template", kept=True), Column(name="what it is", flexible=True))
 
 
 class TemplatePicker(PickerScreen[NamedTemplate]):

@@ -20,12 +20,14 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         right: numbers stand right-aligned.
         flexible: takes what the others leave; one column of a table is.
         rank: of two columns the lower one goes first when the width does not do; of equals the one further right.
+        kept: what a row is called by: it never goes, and is cut to half of the width.
     """
 
     name: str
     right: bool = False
     flexible: bool = False
     rank: int = 0
+    kept: bool = False
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,9 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Layou
     sound = [row for row in rows if row.problem is None]
     widest = [max((cell_len(row.cells[index]) for row in sound), default=0) for index in range(len(columns))]
     named = [max(cell_len(column.name), cells) for column, cells in zip(columns, widest, strict=True)]
+    named = [
+        min(cells, (width - GAP) // 2) if column.kept else cells for column, cells in zip(columns, named, strict=True)
+    ]
     flexible = next(index for index, column in enumerate(columns) if column.flexible)
     shown = [index for index in range(len(columns)) if index == flexible or widest[index] or not sound]
     least = min(FLEXIBLE_LEAST, named[flexible])
@@ -74,8 +79,8 @@ def lay_out(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Layou
     def left() -> int:
         return width - sum(named[index] + GAP for index in shown if index != flexible)
 
-    while len(shown) > 1 and left() < least:
-        shown.remove(min((index for index in shown if index != flexible), key=lambda i: (columns[i].rank, -i)))
+    while left() < least and (spare := [index for index in shown if index != flexible and not columns[index].kept]):
+        shown.remove(min(spare, key=lambda i: (columns[i].rank, -i)))
     widths = tuple(max(1, left()) if index == flexible else named[index] for index in shown)
     return Layout(tuple(columns), tuple(shown), widths)
 
