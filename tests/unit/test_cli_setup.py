@@ -47,12 +47,14 @@ def test_a_bad_configuration_stops_the_command(folders: Folders) -> None:
         prepare()
 
 
-def test_a_chat_is_found_by_id_beginning_and_path(folders: Folders, tmp_path: Path) -> None:
+def test_a_chat_is_found_by_id_beginning_file_name_and_path(folders: Folders, tmp_path: Path) -> None:
     first, second = keep_chat(folders, "20260101-aaaa"), keep_chat(folders, "20260101-bbbb")
     assert find_chat(folders, "20260101-aaaa") == first
     assert find_chat(folders, "20260101-b") == second
     elsewhere = second.rename(tmp_path / "kept.jsonl")
     assert find_chat(folders, str(elsewhere)) == elsewhere
+    dated = first.rename(first.with_name("20260101-120000-aaaa.jsonl"))
+    assert find_chat(folders, dated.stem) == dated
 
 
 def test_an_unclear_chat_lists_what_there_is(folders: Folders) -> None:

@@ -131,6 +131,23 @@ async def test_after_a_reload_the_failed_question_is_answered_in_place(bench: Be
     assert len(transcript.messages) == 3, "the failed answer stays in the file"
 
 
+async def test_what_came_of_a_failed_answer_stays_when_asking_again_fails(bench: Bench) -> None:
+    await bench.load(ScriptedTurn(tokens=("half",), dies=True))
+    session = bench.new()
+    await ask(session)
+    gone = Failed("engine", "It cannot be reached", "Connection refused", "Start it.")
+    await bench.load(ScriptedTurn(failure=gone), SHORT)
+
+    assert [event async for event in session.resend()][-1] == gone
+    assert contents(session) == [("user", "is it?"), ("assistant", "half")]
+
+    await session.close()
+    again = bench.reopen(session.path)
+    assert contents(again) == [("user", "is it?"), ("assistant", "half")]
+    assert isinstance([event async for event in again.resend()][-1], Finished)
+    assert contents(again)[-1] == ("assistant", "yes it is")
+
+
 async def test_a_failure_before_any_text_leaves_the_question(bench: Bench) -> None:
     failure = Failed("template", "The template raised", "line 3", "Use another model.")
     await bench.load(ScriptedTurn(failure=failure), SHORT)

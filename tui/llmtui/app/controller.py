@@ -302,11 +302,13 @@ class ChatController:
         if session is None or self.busy:
             self._view.say("Not now: the model is busy")
             return
-        if not session.unanswered:
+        asked = session.unanswered
+        if not asked:
             self.regenerate()
         else:
-            self._conversation.show_asked(len(session.unanswered))
-            self._turns.begin(session, session.resend())
+            broken = session.messages[-1].id if asked != session.messages else None
+            self._conversation.show_asked(len(asked))
+            self._turns.begin(session, session.resend(), instead=broken)
 
     def regenerate(self) -> None:
         """Answer the last question anew; the answer it has stays as another version."""

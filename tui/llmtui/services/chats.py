@@ -30,7 +30,7 @@ def kind_of(path: Path) -> Kind:
 
 
 def find_chat(folders: Folders, word: str) -> Path:
-    """The transcript that a user means by its path, its id, or the beginning of one id.
+    """The transcript that a user means by its path, the name of its file, its id, or the beginning of one id.
 
     Raises:
         UsageError: there is none, or more than one.
@@ -45,7 +45,8 @@ def find_chat(folders: Folders, word: str) -> Path:
 
 def _chat_by_id(folders: Folders, word: str) -> Path:
     chats = list_chats(folders.chats_dir)
-    found = [chat for chat in chats if chat.id == word] or [chat for chat in chats if chat.id.startswith(word)]
+    named = [chat for chat in chats if word in {chat.id, Path(chat.path).stem}]
+    found = named or [chat for chat in chats if chat.id.startswith(word)]
     if len(found) == 1:
         return Path(found[0].path)
     if found:

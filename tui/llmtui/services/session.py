@@ -215,6 +215,8 @@ class ChatSession:
     async def resend(self) -> AsyncGenerator[TurnEvent]:
         """Ask the last question again: one that has no answer, or whose answer ended in an error.
 
+        What came of an answer that ended in an error is shown again when nothing comes this time, either.
+
         Raises:
             UsageError: the last question has its answer, or a turn is running.
         """
@@ -223,9 +225,10 @@ class ChatSession:
         if not asked:
             raise UsageError("Every question has its answer", remedy="Write a new one")
         self._refuse_without_model()
-        if asked != self.messages:
-            self.thread.end_at(asked[-1].id)
-        turn = RunningTurn(asked[-1], time.perf_counter_ns())
+        broken = self.messages[-1].id if asked != self.messages else None
+        if broken is not None:
+            self.thread.point_at(asked[-1].id)
+        turn = RunningTurn(asked[-1], time.perf_counter_ns(), instead=broken)
         async with contextlib.aclosing(self._answer(turn, add=False)) as events:
             async for event in events:
                 yield event
