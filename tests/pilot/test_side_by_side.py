@@ -55,6 +55,18 @@ async def test_versions_lie_side_by_side_with_figures_beneath(stage: Stage):
         assert screen.app.screen is screen.chat
 
 
+async def test_beneath_one_another_a_short_answer_is_not_padded_to_the_longest(stage: Stage):
+    stage.script = [answer("好。"), answer("\n\n".join([POEM] * 6))]
+    async with stage.run(size=(50, 30)) as screen:
+        await two_versions(screen)
+        await screen.pilot.press("f4", "left")
+        await screen.until(lambda: isinstance(screen.app.screen, SideBySideScreen) and "好。" in rows(screen))
+        lines = [line.strip() for line in rows(screen).splitlines()]
+        at = lines.index("好。")
+        assert lines[at + 1] == ""
+        assert lines[at + 2].startswith("decode")
+
+
 async def test_the_chat_goes_on_with_the_version_that_is_marked(stage: Stage):
     stage.script = [answer(POEM), answer(OTHER)]
     async with stage.run() as screen:

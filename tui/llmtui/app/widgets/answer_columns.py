@@ -240,18 +240,24 @@ class AnswerColumns(ScrollView, can_focus=False):
         self._details_at = max(map(len, grid), default=0)
         told = [columns.scores(self._answers[at], width, palette) for at in shown]
         if any(told):
-            _level(grid)
+            self._level(grid)
             for column, rows in zip(grid, told, strict=True):
                 column.extend([EMPTY, *rows])
-        _level(grid)
+        self._level(grid)
         for lines in (figures(self._answers), settings(self._answers)):
             for column in grid:
                 column.append(EMPTY)
             for line in lines:
                 for at, column in zip(shown, grid, strict=True):
                     column.extend(columns.figure(line, at, width, palette))
-                _level(grid)
+                self._level(grid)
         return grid
+
+    def _level(self, grid: list[list[Line]]) -> None:
+        """Make all columns as long as the longest, unless they stand beneath one another."""
+        longest = 0 if self._stacked else max(map(len, grid), default=0)
+        for column in grid:
+            column.extend([EMPTY] * (longest - len(column)))
 
     def _stack(self) -> None:
         """Put the columns beneath one another."""
@@ -346,10 +352,3 @@ class AnswerColumns(ScrollView, can_focus=False):
                 segments.append(between)
             segments.extend(strip_of(row, self._column_width, base))
         return Strip(segments).adjust_cell_length(width, base)
-
-
-def _level(grid: list[list[Line]]) -> None:
-    """Make all columns as long as the longest."""
-    longest = max(map(len, grid), default=0)
-    for column in grid:
-        column.extend([EMPTY] * (longest - len(column)))
