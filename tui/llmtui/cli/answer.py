@@ -10,6 +10,7 @@ from llmtui.cli import output
 from llmtui.cli.failures import INTERRUPTED, tell
 from llmtui.domain.messages import ChatMessage
 from llmtui.domain.profile import Wanted
+from llmtui.domain.templates import NamedTemplate
 from llmtui.services.ask import AnswerReport, ask
 from llmtui.services.profiles import wanted
 from llmtui.services.setup import prepare
@@ -48,20 +49,10 @@ def answer(
         dry_run: print what would be sent, and ask nothing.
     """
     services = prepare(profile=profile, **runtime)
-    chosen_template = None if raw else services.template
-    if template is not None:
-        from llmtui.services.templates import find_template  # noqa: PLC0415 - needed for this option only
-
-        chosen_template = find_template(services.folders, template)
-    if adapters:
-        from llmtui.services.adapters import parse_adapter  # noqa: PLC0415 - needed for this option only
-
-        found = tuple(parse_adapter(services.catalogue, text) for text in adapters)
-        services.host.runtime = msgspec.structs.replace(services.host.runtime, adapters=found)
+    _attach(services, adapters)
+    chosen = None if raw else services.template if template is None else _named(services, template)
     system = "" if raw else system
-    asking = wanted(
-        services.config, services.own, services.profile, flags=sampling, system=system, template=chosen_template
-    )
+    asking = wanted(services.config, services.own, services.profile, flags=sampling, system=system, template=chosen)
     asked = prompt if raw else _conversation(asking.system, prompt)
     if dry_run:
         from llmtui.cli.dry_run import show  # noqa: PLC0415 - needed for this option only
@@ -73,6 +64,21 @@ def answer(
         output.note("warning: the answer is cut off before it had the form asked for; more tokens: --max-tokens N")
     _tell_unheeded(report, runtime)
     return _tell_report(report, stats=stats, as_json=as_json)
+
+
+def _named(services: Services, template: str) -> NamedTemplate:
+    from llmtui.services.templates import find_template  # noqa: PLC0415 - needed for this option only
+
+    return find_template(services.folders, template)
+
+
+def _attach(services: Services, adapters: tuple[str, ...]) -> None:
+    """Have LoRA adapters attached when the model is loaded; the profile's, where none is given."""
+    if adapters:
+        from llmtui.services.adapters import parse_adapter  # noqa: PLC0415 - needed for this option only
+
+        found = tuple(parse_adapter(services.catalogue, text) for text in adapters)
+        services.host.runtime = msgspec.structs.replace(services.host.runtime, adapters=found)
 
 
 def _tell_unheeded(report: AnswerReport, runtime: dict[str, Any]) -> None:

@@ -102,15 +102,7 @@ def command(
     text = read_prompt(prompt, raw=raw)
     if system is not None:
         check_text(system, "The system message")
-    for stop in sampling["stop"]:
-        check_text(stop, "--stop")
-        if not stop:
-            raise click.BadParameter("an empty text would end every answer at once", ctx, param_hint="--stop")
-    if json_schema is not None and grammar is not None:
-        raise click.UsageError("--json-schema and --grammar exclude each other", ctx)
-    sampling["json_schema"] = None if json_schema is None else read_schema(json_schema)
-    sampling["grammar"] = None if grammar is None else read_grammar(grammar)
-    given = {name: value for name, value in sampling.items() if value is not None and value != ()}
+    given = _sampling(ctx, sampling, json_schema, grammar)
     from llmtui.cli.answer import answer  # noqa: PLC0415 - loaded once the words of the command are right
 
     return answer(
@@ -127,3 +119,20 @@ def command(
         as_json=as_json,
         dry_run=dry_run,
     )
+
+
+def _sampling(
+    ctx: click.Context, sampling: dict[str, Any], json_schema: str | None, grammar: str | None
+) -> dict[str, Any]:
+    """The sampling settings that were given; files of a schema and a grammar are read."""
+    for stop in sampling["stop"]:
+        check_text(stop, "--stop")
+        if not stop:
+            raise click.BadParameter("an empty text would end every answer at once", ctx, param_hint="--stop")
+    if json_schema is not None and grammar is not None:
+        raise click.UsageError("--json-schema and --grammar exclude each other", ctx)
+    forms = {
+        "json_schema": None if json_schema is None else read_schema(json_schema),
+        "grammar": None if grammar is None else read_grammar(grammar),
+    }
+    return {name: value for name, value in (sampling | forms).items() if value is not None and value != ()}

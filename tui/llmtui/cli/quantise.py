@@ -1,7 +1,7 @@
 """`llmtui models quantize`: a smaller file of a model."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,7 @@ from llmtui.cli.columns import aligned
 from llmtui.domain.quantities import UNKNOWN, size
 
 if TYPE_CHECKING:
+    from llmtui.domain.models import ModelInfo
     from llmtui.domain.quantisation import QuantType
     from llmtui.services.quantise import QuantisePlan, TypeChoice
     from llmtui.services.wiring import Services
@@ -134,20 +135,8 @@ async def _quantise(
     made = await asyncio.to_thread(services.catalogue.resolve, str(plan.target))
     listed = await asyncio.to_thread(services.catalogue.searches, plan.target)
     if as_json:
-        output.write_json(
-            {
-                "name": made.name,
-                "path": made.path,
-                "type": kind.name,
-                "size_before_bytes": info.size_bytes,
-                "size_bytes": made.size_bytes,
-                "bits_per_weight": round(plan.choice.bits or 0.0, 3),
-                "seconds": round(seconds, 3),
-                "listed": listed,
-                "warnings": warnings,
-                "fallbacks": [[one.tensor, one.wanted, one.given] for one in plan.choice.fallbacks],
-            }
-        )
+        told = _as_dict(plan.choice, kind, info, made)
+        output.write_json(told | {"seconds": round(seconds, 3), "listed": listed, "warnings": warnings})
         return
     output.write(output.safe_line(made.path) + "\n")
     output.note(_summary(plan, info.size_bytes, made.size_bytes, seconds))
@@ -159,6 +148,18 @@ def _summary(plan: "QuantisePlan", before: int | None, after: int | None, second
     saved = f", {100 - 100 * after / before:.0f} % less" if before and after and after < before else ""
     bits = f"{plan.choice.bits:.2f} bits a weight" if plan.choice.bits else UNKNOWN
     return f"{size(before)} → {size(after)}{saved} · {bits} · {seconds:.1f} s"
+
+
+def _as_dict(choice: "TypeChoice", kind: "QuantType", before: "ModelInfo", made: "ModelInfo") -> dict[str, Any]:
+    return {
+        "name": made.name,
+        "path": made.path,
+        "type": kind.name,
+        "size_before_bytes": before.size_bytes,
+        "size_bytes": made.size_bytes,
+        "bits_per_weight": round(choice.bits or 0.0, 3),
+        "fallbacks": [[one.tensor, one.wanted, one.given] for one in choice.fallbacks],
+    }
 
 
 def _warnings(choice: "TypeChoice") -> list[str]:

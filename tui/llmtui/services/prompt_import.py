@@ -1,6 +1,5 @@
 """Makes a prompt set from a file of another format, and checks what came out."""
 
-import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,30 +76,18 @@ def import_set(
     name = name or _name_of(output or source)
     target = output or user_folder(folders) / f"{name}.yaml"
     if target.exists() and not force:
-        raise UsageError(
-            f"{target.name} is there already", cause=str(target), remedy="Choose another name with -n, or give --force"
-        )
+        raise _is_there(target)
     header = Header(
         schema="llmtui.promptset/1", name=name, title=well_formed(source.stem), source=well_formed(source.name)
     )
-    left: list[Left] = []
-    count = itertools.count()
-
-    def on_left(what: Left) -> None:
-        if next(count) < _KEPT:
-            left.append(what)
-
+    left = _Leftovers()
     drafts = _limited(known.read(source, wishes), limit)
     try:
         if output is None:
             make_private_dir(target.parent)
-        written = write_set(target, header, drafts, on_left=on_left, on_written=on_written)
+        written = write_set(target, header, drafts, on_left=left.note, on_written=on_written)
     except OSError as error:
-        raise StoreError(
-            "The prompt set cannot be written",
-            cause=f"{target}: {error.strerror or error}",
-            remedy="Choose another place with -o",
-        ) from error
+        raise _unwritable(target, error) from error
     if not written:
         raise UsageError("There is nothing to import", cause=f"{source} holds no prompt", remedy="Give another file")
     return ImportReport(
@@ -108,10 +95,33 @@ def import_set(
         path=str(target),
         format=known.name,
         samples=written,
-        left=tuple(item.what for item in left),
-        left_count=next(count),
+        left=tuple(item.what for item in left.first),
+        left_count=left.count,
         check=check_file(target),
     )
+
+
+class _Leftovers:
+    """What an import left out: the first few, and how many."""
+
+    def __init__(self) -> None:
+        self.first: list[Left] = []
+        self.count = 0
+
+    def note(self, what: Left) -> None:
+        self.count += 1
+        if len(self.first) < _KEPT:
+            self.first.append(what)
+
+
+def _is_there(target: Path) -> UsageError:
+    remedy = "Choose another name with -n, or give --force"
+    return UsageError(f"{target.name} is there already", cause=str(target), remedy=remedy)
+
+
+def _unwritable(target: Path, error: OSError) -> StoreError:
+    cause = f"{target}: {error.strerror or error}"
+    return StoreError("The prompt set cannot be written", cause=cause, remedy="Choose another place with -o")
 
 
 def _limited(drafts: Iterator[Any], limit: int | None) -> Iterator[Any]:

@@ -112,15 +112,7 @@ def build(
     Raises:
         UsageError: in `infill`, the text has no gap, or the model cannot fill one.
     """
-    turns = whole_turns(conversation)
-    kept = [message for turn in turns[min(leave_out, max(0, len(turns) - 1)) :] for message in turn]
-    covered = set(note.covers) if note else set()
-    kept = [message for message in kept if message.id not in covered]
-    if profile.mode == "infill":
-        kept = kept[-1:]
-    elif profile.mode == "instruct":
-        while kept and kept[0].role == "assistant":  # a greeting: many templates insist that the user begins
-            kept = kept[1:]
+    kept = _kept(profile, conversation, leave_out, note)
     sent = {message.id for message in kept}
     dropped = tuple(message.id for message in conversation if message.id not in sent)
     summary = _with_heading(note, profile.language)
@@ -145,6 +137,20 @@ def build(
         thinking=thinking if uses_template else NO_WISH,
         dropped=dropped,
     )
+
+
+def _kept(profile: Profile, conversation: Sequence[Message], leave_out: int, note: Note | None) -> list[Message]:
+    """The messages that are sent."""
+    turns = whole_turns(conversation)
+    kept = [message for turn in turns[min(leave_out, max(0, len(turns) - 1)) :] for message in turn]
+    covered = set(note.covers) if note else set()
+    kept = [message for message in kept if message.id not in covered]
+    if profile.mode == "infill":
+        return kept[-1:]
+    if profile.mode == "instruct":
+        while kept and kept[0].role == "assistant":  # a greeting: many templates insist that the user begins
+            kept = kept[1:]
+    return kept
 
 
 def _persona(profile: Profile, kept: Sequence[Message], system: str | None, summary: str, answer_start: str) -> Asked:

@@ -149,11 +149,7 @@ def turn_body(
     """
     sampling, text = request.sampling, request.prompt
     if sampling.grammar is not None and (kind != LLAMA_SERVER or standard_only):
-        raise UsageError(
-            "This server takes no grammar",
-            cause=f"GBNF is understood by llama.cpp's server; this one is {kind or 'of another kind'}",
-            remedy="Give a JSON schema instead, or run the model's file itself.",
-        )
+        raise _no_grammar(kind)
     options: dict[str, Any] = {"include_usage": True}
     body: dict[str, Any] = {
         "model": model,
@@ -178,6 +174,14 @@ def turn_body(
     if kind in {VLLM, SGLANG}:
         options["continuous_usage_stats"] = True
     return body if standard_only else body | beyond_standard(sampling, kind)
+
+
+def _no_grammar(kind: str) -> UsageError:
+    return UsageError(
+        "This server takes no grammar",
+        cause=f"GBNF is understood by llama.cpp's server; this one is {kind or 'of another kind'}",
+        remedy="Give a JSON schema instead, or run the model's file itself.",
+    )
 
 
 def _asked(request: GenerateRequest, kind: str) -> dict[str, Any]:
