@@ -4,7 +4,7 @@ The program runs in a real pseudo-terminal with a 0.5B q4_0 model of random weig
 threads, context, prompt length and sampler. The two alternate; ratios are taken pair by pair. Also printed: bytes
 written to the terminal a token, and processor seconds of the program (without the worker) per 1,000 tokens.
 
-Run: .venv/bin/python scripts/bench_tui.py [--repeats 5] [-n 192] [--size 140x40]
+Run: .venv/bin/python scripts/bench_tui.py [--repeats 5] [-n 192] [--size 140x40] [--notebook]
 """
 
 import argparse
@@ -22,6 +22,7 @@ from pty_program import LLMTUI, ROOT, PtyProgram, user_folders
 
 from llmtui.engines.llama.process import SPIN_COUNT
 
+F5, F7 = b"\x1b[15~", b"\x1b[18~"
 PROMPT = "Tell me a long story about a river, a mountain and the moon, and do not stop early. " * 3
 
 
@@ -51,8 +52,8 @@ def wait_for_turn(program: PtyProgram, folder: str) -> None:
             program.pump(left)
 
 
-def inside(model: Path, threads: int, tokens: int, size: tuple[int, int]) -> dict[str, float]:
-    """One turn in the running program: its decode speed, bytes a token, processor seconds per 1,000 tokens."""
+def inside(model: Path, threads: int, tokens: int, size: tuple[int, int], *, notebook: bool) -> dict[str, float]:
+    """One turn in the chat or the notebook: its decode speed, bytes a token, processor seconds per 1,000 tokens."""
     config = (
         f"[sampling]\nmax_tokens = {tokens}\nseed = 1\nignore_eos = true\n\n"
         f"[runtime]\nthreads = {threads}\ncontext = 4096\n"
@@ -64,10 +65,13 @@ def inside(model: Path, threads: int, tokens: int, size: tuple[int, int]) -> dic
             program.wait_for(lambda: bool(children()), 30, "the worker")
             program.wait_for(lambda: b"Q4_0" in program.output, 60, "the model's name on screen")
             program.wait_quiet(1.5, 60)
+            if notebook:
+                program.send(F7)
+                program.wait_quiet(1.0, 30)
             program.send(PROMPT.encode())
             program.wait_quiet(1.0, 30)
             before, cpu = len(program.output), psutil.Process(program.pid).cpu_times()
-            program.send(b"\r")
+            program.send(F5 if notebook else b"\r")
             wait_for_turn(program, env["LLMTUI_DATA_DIR"])
             program.wait_quiet(0.5, 10)
             after = psutil.Process(program.pid).cpu_times()
@@ -91,13 +95,14 @@ def main() -> None:
     parser.add_argument("--size", default="140x40")
     parser.add_argument("--threads", type=int, default=psutil.cpu_count(logical=False) or 1)
     parser.add_argument("--model", type=Path, help="another GGUF instead of the random 0.5B")
+    parser.add_argument("--notebook", action="store_true", help="in the notebook, not in the chat")
     args = parser.parse_args()
     columns, rows = (int(part) for part in args.size.split("x"))
     model = args.model or half_billion()
     ratios, seen = [], []
     bare(model, args.threads, 16, 16)
     for repeat in range(args.repeats):
-        turn = inside(model, args.threads, args.n, (columns, rows))
+        turn = inside(model, args.threads, args.n, (columns, rows), notebook=args.notebook)
         base = bare(model, args.threads, int(turn["prompt_tokens"]), args.n)
         ratios.append(turn["decode_tps"] / base)
         seen.append(turn)

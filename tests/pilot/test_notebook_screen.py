@@ -300,6 +300,7 @@ async def test_a_profile_is_chosen_in_the_notebook_and_the_chat_hints_at_it(stag
         await notebook(screen, "text ")
         await screen.pilot.press("ctrl+t")
         await screen.see("base-text")
+        await screen.see("text, infill: F7 notebook")
         await screen.pilot.press(*"base-text", "enter")
         await screen.until(lambda: isinstance(screen.app.screen, NotebookScreen))
         assert "notebook · base-text" in said(screen, "#notebook-header")

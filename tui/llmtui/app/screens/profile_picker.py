@@ -41,7 +41,7 @@ class ProfilePicker(PickerScreen[str]):
     SCOPE = "profiles"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS, "profiles")]
     TITLE = "Profiles"
-    HINT = "Enter uses it from the next turn on · Esc closes"
+    HINT = "Enter uses it from now on · text, infill: {notebook} · Esc closes"
     DEFAULT_CSS = "ProfilePicker #keys { padding: 0; }"
 
     def __init__(
@@ -102,7 +102,7 @@ class ProfilePicker(PickerScreen[str]):
         self._found = {summary.name: summary.profile for summary in found if summary.profile is not None}
         rows = [profile_row(summary, in_use=self._controller.profile.name) for summary in found]
         self.fill(rows, [summary.name for summary in found], preferred=mark)
-        self.remark(self.HINT)
+        self.remark(self.HINT.format(notebook=f"{self._controller.key('open_notebook')} notebook"))
 
 
 def profile_row(summary: "ProfileSummary", *, in_use: str) -> Row:

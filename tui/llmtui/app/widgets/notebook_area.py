@@ -6,7 +6,9 @@ from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import BindingType
+from textual.geometry import Region, Size
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets.text_area import Edit, EditResult, Location
 
 from llmtui.app.widgets.edited_area import EditedArea, editing_bindings
@@ -28,13 +30,14 @@ class NotebookArea(EditedArea, inherit_bindings=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"notebook-area--written", "notebook-area--gap"}
     DEFAULT_CSS = """
     NotebookArea {
-        border: none; padding: 0 1; background: $background; scrollbar-size-vertical: 1;
+        border: none; padding: 0 1; background: $background; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
         .notebook-area--written { color: $secondary; }
         .notebook-area--gap { color: $warning; text-style: bold; }
     }
     NotebookArea:focus { border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*editing_bindings(_FREE_KEYS)]
+    _room = 0
 
     class Refused(Message):
         """A key would have changed the text while the model writes."""
@@ -150,12 +153,40 @@ class NotebookArea(EditedArea, inherit_bindings=False):
         return result
 
     def _put(self, text: str, start: Location, end: Location) -> Location:
-        """Change the text without a trace in what can be undone."""
+        """Change the text without a trace in what can be undone; only rows that it changes are painted again."""
+        wrapped = self.wrapped_document
+        began, rows = wrapped.location_to_offset(start), wrapped.height
+        old_end = self.document.end
         result = self.document.replace_range(start, end, text)
-        self.wrapped_document.wrap_range(start, end, result.end_location)
-        self._refresh_size()
-        self.refresh()
+        wrapped.wrap_range(start, end, result.end_location)
+        ended = wrapped.location_to_offset(result.end_location)
+        if wrapped.height < rows:
+            self._refresh_size()
+        elif wrapped.height > self.virtual_size.height:
+            self._grow(wrapped.height)
+        if start == end == old_end and began.y == ended.y:  # the row has grown at its end
+            self.refresh(Region(began.x, began.y - self.scroll_offset.y, ended.x - began.x + 1, 1))
+        else:
+            first = max(0, began.y - 1)  # a row may give its last word to the next
+            self.refresh_lines(first, max(rows, wrapped.height) - first)
         return result.end_location
+
+    def _grow(self, rows: int) -> None:
+        """Make so many rows reachable, past the layout where that can be: a layout paints the whole text again."""
+        self._room = rows
+        if self.show_vertical_scrollbar or rows <= self.size.height:
+            size = Size(0, rows)
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
+        else:
+            self._refresh_size()
+
+    def _refresh_size(self) -> None:
+        """The text's rows, and the empty ones below it that `_show_end` has brought into view."""
+        rows = self.wrapped_document.height
+        self._room = min(self._room, rows + self.size.height // 2)
+        self.virtual_size = Size(0, max(rows, self._room))
+        self._refresh_scrollbars()
 
     # Following the end of what is written
 
@@ -167,8 +198,12 @@ class NotebookArea(EditedArea, inherit_bindings=False):
 
     def _show_end(self) -> None:
         """Bring the end of what is written into view, by half a screen: rows that do not move are not sent again."""
-        if self._written is not None and not self._in_view(self._written[1]):
-            self.scroll_to(y=max(0, self._row(self._written[1]) - self.size.height // 2), animate=False, force=True)
+        if self._written is None or self._in_view(self._written[1]):
+            return
+        y, height = max(0, self._row(self._written[1]) - self.size.height // 2), self.size.height
+        if y + height > self.virtual_size.height:
+            self._grow(y + height)
+        self.scroll_to(y=y, animate=False, force=True)
 
     # Editing
 
