@@ -1,6 +1,9 @@
 """Runs of the past in the program: their list, their grids and their answers."""
 
+import threading
+
 from pilot.conftest import POEM, answer
+from textual.events import Key
 from unit.grid_bench import write_grid
 from unit.run_bench import samples
 
@@ -268,10 +271,18 @@ async def test_what_cannot_be_run_is_told_in_the_form(stage, tmp_path):
     good.write_text("schema: llmtui.promptset/1\nname: 好\nsamples:\n  - {id: a, input: x}\n", encoding="utf-8")
     async with stage.run(size=(100, 30)) as screen:
         await setup(screen)
-        for word, told in ((str(tmp_path / "no.yaml"), "There is no file"), (str(path), "exactly one of")):
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text('{"input": "a"}\n{"input": "b"}\n', encoding="utf-8")
+        for word, told in (
+            (str(tmp_path / "no.yaml"), "There is no file"),
+            (str(path), "exactly one of"),
+            (str(rows), "llmtui prompts import"),
+        ):
             screen.app.screen.query_one("#setup-sets Input").value = word
             await press(screen, "enter")
             await screen.see(told)
+            remark = str(screen.app.screen.query_one("#setup-remark").content)
+            assert remark.count(word) == 1
         screen.app.screen.query_one("#setup-sets Input").value = str(good)
         await press(screen, "enter")
         await screen.see("1 sample × 1 model = 1 answer")
@@ -282,3 +293,45 @@ async def test_what_cannot_be_run_is_told_in_the_form(stage, tmp_path):
         screen.app.screen.query_one("#setup-profile").value = ""
         await press(screen, "ctrl+r")
         await screen.see("1/1 · complete")
+
+
+async def test_what_is_typed_behind_tab_goes_into_the_next_field(stage):
+    async with stage.run(size=(100, 30)) as screen:
+        await setup(screen)
+        form = screen.app.screen
+        form.query_one("#setup-epochs").focus()
+        for name in ("7", "tab", "8", "tab", "0", "shift+tab"):
+            screen.app.post_message(Key(name, name if len(name) == 1 else None))
+        await screen.until(lambda: form.query_one("#setup-limit").value == "0")
+        assert (form.query_one("#setup-epochs").value, form.query_one("#setup-parallel").value) == ("7", "8")
+        await screen.see("limit: a whole number")
+        assert "1 model" not in screen.text
+
+
+async def test_help_that_is_opened_while_a_run_begins_leaves_no_form_behind(stage, monkeypatch):
+    ready, plan_run = threading.Event(), preparing.plan_run
+
+    def slow(*args, **named):
+        ready.wait(10)
+        return plan_run(*args, **named)
+
+    monkeypatch.setattr(preparing, "plan_run", slow)
+    async with stage.run(size=(80, 24)) as screen:
+        await setup(screen)
+        await press(screen, *"li-bai", "enter")
+        screen.app.screen.query_one("#setup-limit").value = "1"
+        await press(screen, "ctrl+r", "f1")
+        await screen.until(lambda: not isinstance(screen.app.screen, RunSetup))
+        ready.set()
+        await screen.until(lambda: isinstance(screen.app.screen, RunGridScreen))
+        await press(screen, "escape")
+        await screen.until(lambda: screen.app.screen is screen.chat)
+
+
+async def test_what_stood_in_the_way_of_a_run_is_told_no_longer_once_it_goes_on(stage):
+    async with stage.run(size=(80, 24)) as screen:
+        await begin(screen, limit="1")
+        await screen.see("1/1 · complete")
+        screen.app.screen.say("Open elsewhere")
+        await press(screen, "r")
+        assert "Open elsewhere" not in screen.text

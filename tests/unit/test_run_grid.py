@@ -12,6 +12,7 @@ from llmtui.engines.scripted import ScriptedTurn
 from llmtui.services.runs.events import (
     JudgeDone,
     JudgeReady,
+    ModelBack,
     ModelDone,
     ModelFailed,
     ModelLoading,
@@ -265,3 +266,10 @@ async def test_past_runs_are_listed_and_removed_with_the_set_that_was_made_for_t
     remove_run(book.path)
     assert [run.id for run in list_runs(opened.folders)] == ["a1b2"]
     assert opened.path.exists()
+
+
+def test_a_model_that_is_back_after_its_process_died_answers_again():
+    made = fold()
+    for event in (ready(), ModelLoading("a", "reading", 0.5), ModelBack("a")):
+        made.take(event)
+    assert made.grid().columns[0].state == "answering"

@@ -18,7 +18,7 @@ from llmtui.engines.scripted import ScriptedTurn
 from llmtui.errors import ConfigError, StoreError, UsageError
 from llmtui.services.runner import Runner
 from llmtui.services.runs.asking import Asking
-from llmtui.services.runs.events import ModelSkipped, Remark, SampleBegun, SampleEnded
+from llmtui.services.runs.events import ModelBack, ModelLoading, ModelSkipped, Remark, SampleBegun, SampleEnded
 from llmtui.services.runs.plan import Wishes, make_plan
 from llmtui.services.runs.tries import on_server
 from llmtui.services.scoring.registry import score
@@ -138,6 +138,9 @@ async def test_a_worker_that_dies_is_replaced_once_a_sample(tmp_path: Path) -> N
     assert (first.status, first.attempts) == ("failed", 2)
     assert (second.status, second.content) == ("done", "yes")
     assert len(opened.engines) == 3
+    back = [type(event).__name__ for event in opened.events if isinstance(event, ModelBack | ModelLoading)]
+    assert back[-1] == "ModelBack"
+    assert back.count("ModelBack") == 2
 
 
 async def test_a_sample_that_takes_too_long_is_recorded(tmp_path: Path) -> None:

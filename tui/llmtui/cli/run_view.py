@@ -14,6 +14,7 @@ from llmtui.services.runs.book import RunBook
 from llmtui.services.runs.events import (
     JudgeFailed,
     JudgeReady,
+    ModelBack,
     ModelDone,
     ModelFailed,
     ModelLoading,
@@ -139,6 +140,8 @@ class BarView:
             case ModelReady():
                 figures.begin(event.model, event.turns)
                 self._rich.reset(self._task, total=event.turns, description=output.safe_line(event.model))
+            case ModelBack():
+                self._rich.update(self._task, total=figures.total, completed=figures.done, told=figures.told)
             case JudgeReady():
                 figures.begin(f"judge {event.model}", event.answers, judges=True)
                 self._rich.reset(self._task, total=event.answers, description=output.safe_line(figures.model))

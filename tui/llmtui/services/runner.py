@@ -19,6 +19,7 @@ from llmtui.services.runs.asking import Asking, first_prompt, warm_up
 from llmtui.services.runs.book import RunBook
 from llmtui.services.runs.choices import Choices
 from llmtui.services.runs.events import (
+    ModelBack,
     ModelDone,
     ModelFailed,
     ModelLoading,
@@ -175,6 +176,7 @@ class Runner:
             memory_bandwidth=bandwidth,
             parallel=self._parallel,
             on_load=lambda stage, fraction: self._tell(ModelLoading(name, stage, fraction)),
+            on_back=lambda: self._tell(ModelBack(name)),
         )
 
     async def _fail(self, name: str, error: LlmtuiError) -> None:

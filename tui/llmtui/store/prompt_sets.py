@@ -20,6 +20,8 @@ from llmtui.store.prompt_files import Attachments
 from llmtui.store.yaml_stream import Node, YamlError, YamlStream, open_yaml
 
 SUFFIXES = (".yaml", ".yml", ".json")
+_OTHERS = (".jsonl", ".csv", ".tsv", ".txt")
+"""Of files that are imported; as YAML, only their second line makes no sense."""
 _PACKAGE = Path(llmtui.__file__).parent
 SHIPPED_PLACES = (_PACKAGE / "prompts", _PACKAGE.parent.parent / "prompts")
 """Where the sets that come along are: in an installed package, in a checkout."""
@@ -160,6 +162,9 @@ def open_prompt_set(path: Path) -> Iterator[PromptSetReader]:
     Raises:
         ConfigError: it cannot be opened, or its header is not valid. Problems of samples come while they are read.
     """
+    if path.suffix.casefold() in _OTHERS and path.is_file():
+        told = f"a {path.suffix} file is no prompt set; `llmtui prompts import` makes one of it"
+        raise Problem(file=str(path), message=told, remedy="Import it, and give the new set's name").as_error()
     try:
         with open_yaml(path) as stream:
             yield PromptSetReader(path, stream)

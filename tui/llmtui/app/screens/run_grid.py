@@ -171,7 +171,7 @@ class RunGridScreen(GridScreen[None]):
         if not self.run.ask_again(row, model):
             self.say("It is being asked now")
         elif not self._goes_on:
-            self._desk.start(self.run, self.run.manner, only_wishes=True)
+            self._begin(only_wishes=True)
         self._repaint()
 
     def action_grid_skip(self) -> None:
@@ -207,8 +207,12 @@ class RunGridScreen(GridScreen[None]):
         elif grid.done >= grid.planned:
             self.say(f"Every sample has its answer; {self.key('grid_again')} asks the marked one again")
         elif self._is_free():
-            self._desk.start(self.run, self.run.manner)
+            self._begin()
             self._repaint()
+
+    def _begin(self, *, only_wishes: bool = False) -> None:
+        self._note, self._stop_asked = "", False
+        self._desk.start(self.run, self.run.manner, only_wishes=only_wishes)
 
     def action_grid_runs(self) -> None:
         """Show the runs of the past."""

@@ -69,6 +69,7 @@ class RunLists(ScopedScreen[None]):
         from llmtui.services.prompt_sets import find_set, summary_of  # noqa: PLC0415 - not needed for the first paint
 
         folders = self._controller.services.folders
+        self._say(f"reading {path} …")
         try:
             file = await asyncio.to_thread(find_set, folders, path)
         except LlmtuiError as error:
@@ -80,9 +81,10 @@ class RunLists(ScopedScreen[None]):
         if listed.problem is None:
             self._set_list.choose([listed.key])
             self._set_list.clear_filter()
-        else:
-            self._say(f"{file}: {listed.problem}", error=True)
         self._show_sets()
+        self._tell()
+        if listed.problem is not None:
+            self._say(listed.problem, error=True)
 
     def _show_sets(self) -> None:
         marked = dict.fromkeys(self._set_list.chosen)

@@ -56,6 +56,9 @@ class RunSetup(RunLists):
         Binding("down", "move('down')", show=False, priority=True),
         Binding("pageup", "move('page_up')", show=False, priority=True),
         Binding("pagedown", "move('page_down')", show=False, priority=True),
+        # As Textual has them, but what is typed right behind one goes into the next field.
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
     DEFAULT_CSS = """
     RunSetup {
@@ -174,18 +177,18 @@ class RunSetup(RunLists):
         """What the choice comes to, and what is wrong with it."""
         for field in NUMBERS:
             self.query_one(f"#setup-{field.name}", Input).set_class(not self._is_right(field), "-wrong")
-        title = Content.styled("Run prompt sets", "bold $primary")
+        title, told = Content.styled("Run prompt sets", "bold $primary"), ""
         try:
             given = self._numbers()
             marked = set(self._set_list.chosen)
             sets = [one for one in self._sets if one.key in marked]
             told = amount(sets, len(self._model_list.chosen), given["epochs"], given["limit"])
-            self.query_one("#setup-header", Bar).show(title, Content.styled(told, "$text-muted"))
             self._setting()
         except ValueError as error:
             self._say(str(error), error=not str(error).startswith("mark"))
         else:
             self._say(f"{self.key('setup_start')} begins the run")
+        self.query_one("#setup-header", Bar).show(title, Content.styled(told, "$text-muted"))
         self.query_one("#setup-code", Bar).show(self._about_code())
 
     def _is_right(self, field: NumberField) -> bool:

@@ -97,7 +97,8 @@ class RunningScreen(SwitchingScreen):
         self.runs.start(run, Manner(parallel=setting.parallel, allow_code=setting.allow_code), away=away)
         kept = RunChoice(**{name: getattr(setting, name) for name in RunChoice.__struct_fields__})
         self.spawn(asyncio.to_thread(self._remember, kept), "bookmarks")
-        self.app.pop_screen()
+        while self.app.screen is not self:  # the form, and what was opened over it while the sets were read
+            self.app.pop_screen()
         self._show_run(run)
         return None
 

@@ -22,6 +22,7 @@ from llmtui.services.runs.events import (
     JudgeDone,
     JudgeFailed,
     JudgeReady,
+    ModelBack,
     ModelLoading,
     Remark,
     RunEvent,
@@ -107,6 +108,7 @@ class Judging:
             memory_bandwidth=None,
             parallel=self._parallel,
             on_load=lambda stage, fraction: self._tell(ModelLoading(self._name, stage, fraction)),
+            on_back=lambda: self._tell(ModelBack(self._name)),
         )
 
     def _keys(self) -> list[str]:

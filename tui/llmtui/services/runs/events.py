@@ -31,6 +31,12 @@ class ModelReady(msgspec.Struct, frozen=True, kw_only=True):
     unfit: tuple[str, ...] = ()
 
 
+class ModelBack(msgspec.Struct, frozen=True):
+    """A model whose process had died is loaded again; the run goes on with it where it was."""
+
+    model: str
+
+
 class ModelSkipped(msgspec.Struct, frozen=True):
     """Every sample has this model's answer from before."""
 
@@ -121,6 +127,7 @@ class Remark(msgspec.Struct, frozen=True):
 RunEvent = (
     ModelLoading
     | ModelReady
+    | ModelBack
     | ModelSkipped
     | ModelFailed
     | ModelDone

@@ -11,6 +11,7 @@ from llmtui.services.runs.events import (
     JudgeDone,
     JudgeFailed,
     JudgeReady,
+    ModelBack,
     ModelDone,
     ModelFailed,
     ModelLoading,
@@ -96,7 +97,7 @@ class GridFold:
         """What the run tells next."""
         self._grid = None
         match event:
-            case ModelLoading() | ModelReady() | ModelSkipped() | ModelDone() | ModelFailed():
+            case ModelLoading() | ModelReady() | ModelBack() | ModelSkipped() | ModelDone() | ModelFailed():
                 self._take_model(event)
             case JudgeReady() | JudgeFailed() | JudgeDone():
                 self._take_judge(event)
@@ -113,12 +114,16 @@ class GridFold:
             case Remark():
                 self._remark = event.text
 
-    def _take_model(self, event: ModelLoading | ModelReady | ModelSkipped | ModelDone | ModelFailed) -> None:
+    def _take_model(
+        self, event: ModelLoading | ModelReady | ModelBack | ModelSkipped | ModelDone | ModelFailed
+    ) -> None:
         match event:
             case ModelLoading():
                 self._column(event.model, state="loading", stage=event.stage, fraction=event.fraction)
             case ModelReady():
                 self._figures.begin(event.model, event.turns)
+                self._column(event.model, state="answering")
+            case ModelBack():
                 self._column(event.model, state="answering")
             case ModelFailed():
                 error = event.error

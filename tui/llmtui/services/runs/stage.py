@@ -30,6 +30,7 @@ class Stage:
         memory_bandwidth: of this machine, bytes a second.
         parallel: samples in flight.
         on_load: given stage and fraction of a load.
+        on_back: told when the model is there again after its process had died.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Stage:
         memory_bandwidth: float | None,
         parallel: int,
         on_load: Callable[[str, float | None], None],
+        on_back: Callable[[], None],
     ) -> None:
         self.info = info
         self._host = host
         self._memory_bandwidth = memory_bandwidth
         self._parallel = parallel
         self._on_load = on_load
+        self._on_back = on_back
         self._mending = asyncio.Lock()
         self._failures = 0
         self._in_flight = 0
@@ -85,6 +88,7 @@ class Stage:
                 async for event in events:
                     if isinstance(event, LoadProgress):
                         self._on_load(event.stage, event.fraction)
+            self._on_back()
             return True
 
     def bench(self) -> Bench:
