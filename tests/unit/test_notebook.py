@@ -181,6 +181,7 @@ async def test_a_text_changed_after_going_back_is_a_branch_of_its_own(desk: Desk
     notebook = desk.notebook("Once")
     await write(notebook)
     notebook.undo()
+    assert notebook.taken_back
     notebook.note("Twice")
     with pytest.raises(UsageError, match="changed"):
         notebook.redo()
@@ -293,6 +294,7 @@ async def test_a_text_beyond_the_context_is_refused_with_numbers_and_there_after
     assert isinstance(event, Failed)
     assert "the context holds 8" in event.cause
     assert notebook.text == "far too many words for so small a context"
+    assert not notebook.taken_back
     count = await notebook.count(notebook.text)
     assert count.exact
     assert count.total_tokens > count.context_size == 8

@@ -57,9 +57,7 @@ def status(notebook: "Notebook", live: "ProfilerSnapshot | None", width: int) ->
         return Content.styled(status_text(live, width), "$text-muted")
     turn, versions = notebook.last_turn, notebook.versions
     if turn is None:
-        head = notebook.head
-        back = head is not None and head.role == "user" and notebook.session.turns
-        return Content.styled("taken back" if back else "nothing written yet", "$text-muted")
+        return Content.styled("taken back" if notebook.taken_back else "nothing written yet", "$text-muted")
     number = f"version {versions[0]} of {versions[1]} · " if versions else ""
     changed = " · changed since" if notebook.changed else ""
     return Content.styled(f"{number}{turn.summary}{changed}", "$text-muted")

@@ -125,6 +125,12 @@ class Notebook:
         head = self.head
         return next((turn for turn in reversed(self.session.turns) if head and turn.message.id == head.id), None)
 
+    @property
+    def taken_back(self) -> bool:
+        """Whether the text is one that the model has gone on with, before it did."""
+        head = self.head
+        return head is not None and head.role == "user" and self._after(head) is not None
+
     # What the user does
 
     def note(self, text: str) -> None:
