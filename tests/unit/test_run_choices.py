@@ -6,7 +6,7 @@ import pytest
 from unit.run_bench import Opened, samples
 
 from llmtui.engines.scripted import ScriptedTurn
-from llmtui.errors import StoreError
+from llmtui.errors import ConfigError, StoreError
 from llmtui.services.runner import Runner
 from llmtui.services.runs.book import RunBook
 from llmtui.services.runs.choices import Choices
@@ -159,6 +159,19 @@ async def test_cells_of_an_open_run_are_asked_again_and_skipped(tmp_path):
     assert [record.sample for record in samples(run)] == ["b", "c", "d", "b"]
     await go_on(opened, run)
     assert run.grid.done == 4
+
+
+async def test_a_whole_run_stays_finished_when_its_set_is_gone_as_a_sample_is_asked_again(tmp_path):
+    opened = Opened(tmp_path, [YES], samples=FOUR)
+    run = OpenRun(read_run((await closed(opened)).path))
+    run.take_rows(run.rows()[0])
+    await go_on(opened, run)
+    opened.path.unlink()
+    run.ask_again(B, "demo")
+    with pytest.raises(ConfigError):
+        await go_on(opened, run, only_wishes=True)
+    assert (run.grid.done, run.cut_short) == (4, False)
+    assert read_run(run.path).ended.reason == "finished"
 
 
 async def test_a_run_that_another_window_has_open_does_not_go_on(tmp_path):

@@ -181,9 +181,10 @@ class OpenRun:
             complete = not only_wishes or (before is not None and before.reason == "finished")
             finished = complete and not self._stop.is_set()
         finally:
-            self._running, self.cut_short = False, not finished
             self._choices = Choices()
             self._fold.rest()
+            finished = finished or self._fold.done >= self.progress.total  # also where asking again came to nothing
+            self._running, self.cut_short = False, not finished
             book, self._book = self._book, None
             await host.close()
             if book is not None:
