@@ -335,3 +335,16 @@ async def test_what_stood_in_the_way_of_a_run_is_told_no_longer_once_it_goes_on(
         screen.app.screen.say("Open elsewhere")
         await press(screen, "r")
         assert "Open elsewhere" not in screen.text
+
+
+async def test_long_remarks_of_a_grid_are_wrapped_and_a_narrow_form_shows_every_field(stage):
+    path = write_grid(stage.folders)
+    async with stage.run(size=(60, 16)) as screen:
+        await setup(screen)
+        assert all(f" {word} " in screen.text for word in ("profile", "epochs", "parallel", "limit", "seed"))
+        await press(screen, "escape")
+        await grid(screen, path)
+        screen.app.screen.say(f"The set is gone: /a/folder/{'long/' * 12}set.yaml: No such file. Check the path")
+        await screen.see("Check the path")
+        await press(screen, "down")
+        await screen.until(lambda: "Check the path" not in screen.text)

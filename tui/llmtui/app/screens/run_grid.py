@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.content import Content
+from textual.widgets import Static
 
 from llmtui.app import run_captions as captions
 from llmtui.app.actions import ACTIONS, Action, bindings, footer_actions
@@ -41,6 +41,7 @@ class RunGridScreen(GridScreen[None]):
     RunGridScreen {
         #grid-header { background: $surface; padding: 0 1; }
         #grid-activity, #grid-remark { padding: 0 1; }
+        #grid-note { padding: 0 1; height: auto; max-height: 3; color: $warning; display: none; }
     }
     """
 
@@ -49,7 +50,7 @@ class RunGridScreen(GridScreen[None]):
         self.run = run
         self._desk = desk
         self._actions = tuple(actions)
-        self._note = ""
+        self._note = self._noted = ""
         self._stop_asked = False
         self._told: LlmtuiError | None = None
 
@@ -59,6 +60,7 @@ class RunGridScreen(GridScreen[None]):
         yield Bar(id="grid-activity")
         yield GridView(id="grid")
         yield Bar(id="grid-remark")
+        yield Static(id="grid-note", markup=False)
         yield FooterBar(self._keys())
 
     @property
@@ -119,7 +121,12 @@ class RunGridScreen(GridScreen[None]):
 
     def _show_remark(self) -> None:
         told = captions.cell_line(self._view.row, self._view.model, self._mark)
-        self.query_one("#grid-remark", Bar).show(Content.styled(self._note, "$warning") if self._note else told)
+        remark, note = self.query_one("#grid-remark", Bar), self.query_one("#grid-note", Static)
+        remark.show(told)
+        if self._note != self._noted:
+            self._noted = self._note
+            note.update(self._note)
+        remark.display, note.display = not self._note, bool(self._note)
 
     def say(self, text: str) -> None:
         """Show a remark until the mark moves."""

@@ -1,6 +1,6 @@
 """Beginning a run: which sets, which models, with which profile, how often; what that comes to shows as one chooses."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Input, Static
 from textual.worker import Worker, WorkerState
 
@@ -49,6 +50,7 @@ class RunSetup(RunLists):
     """
 
     SCOPE = "run_setup"
+    HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [(0, "-narrow"), (78, "-wide")]  # noqa: RUF012 - as Textual declares it
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings(ACTIONS, "run_setup"),
@@ -67,6 +69,9 @@ class RunSetup(RunLists):
         #setup-lists { height: 1fr; padding: 0 1; }
         #setup-models { margin-left: 2; }
         #setup-fields { height: 1; padding: 0 1; }
+        #setup-fields Horizontal { width: auto; height: 1; }
+        #setup-fields .stretched { width: 1fr; }
+        &.-narrow #setup-fields { layout: vertical; height: 2; }
         #setup-fields Static { width: auto; color: $text-muted; }
         #setup-fields Input { background: $panel; margin: 0 2 0 1; }
         #setup-fields Input.-wrong { color: $error; text-style: bold; }
@@ -102,13 +107,12 @@ class RunSetup(RunLists):
             yield MarkList("Prompt sets", "type to filter, or a path", SET_COLUMNS, id="setup-sets")
             yield MarkList("Models", "type to filter, or a path", MODEL_COLUMNS, id="setup-models")
         with Horizontal(id="setup-fields"):
-            yield Static("profile", markup=False)
-            yield _entry("setup-profile", fmt.name(self._controller.profile.name))
-            for field in NUMBERS:
-                yield Static(field.name, markup=False)
-                entry = _entry(f"setup-{field.name}", field.empty)
-                entry.styles.width = field.width
-                yield entry
+            with Horizontal(classes="stretched"):
+                yield Static("profile", markup=False)
+                yield _entry("setup-profile", fmt.name(self._controller.profile.name))
+                yield from _number_entries(NUMBERS[:2])
+            with Horizontal():
+                yield from _number_entries(NUMBERS[2:])
         yield Bar(id="setup-code")
         yield Static(id="setup-remark", markup=False)
         yield FooterBar(footer_actions(self._actions, "run_setup"))
@@ -280,6 +284,14 @@ class RunSetup(RunLists):
     def action_setup_leave(self) -> None:
         """Back to the chat."""
         self.dismiss(None)
+
+
+def _number_entries(fields: Sequence[NumberField]) -> Iterator[Widget]:
+    for field in fields:
+        yield Static(field.name, markup=False)
+        entry = _entry(f"setup-{field.name}", field.empty)
+        entry.styles.width = field.width
+        yield entry
 
 
 def _entry(name: str, placeholder: str) -> Input:

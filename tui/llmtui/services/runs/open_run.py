@@ -183,7 +183,7 @@ class OpenRun:
         finally:
             self._choices = Choices()
             self._fold.rest()
-            finished = finished or self._fold.done >= self.progress.total  # also where asking again came to nothing
+            finished = finished or self.grid.done >= self.grid.planned  # also where asking again came to nothing
             self._running, self.cut_short = False, not finished
             book, self._book = self._book, None
             await host.close()
