@@ -52,6 +52,7 @@ class RunGridScreen(GridScreen[None]):
         self._actions = tuple(actions)
         self._note = self._noted = ""
         self._stop_asked = False
+        self._place: tuple[GridRow | None, str | None] = (None, None)
         self._told: LlmtuiError | None = None
 
     def compose(self) -> ComposeResult:
@@ -137,7 +138,9 @@ class RunGridScreen(GridScreen[None]):
 
     @on(GridView.Moved)
     def _moved(self) -> None:
-        self._note, self._stop_asked = "", False
+        place = (self._view.row, self._view.model)
+        if place != self._place:  # a resize tells of a move, too
+            self._place, self._note, self._stop_asked = place, "", False
         self._show_remark()
 
     @on(GridView.Chosen)

@@ -127,10 +127,6 @@ class GridView(ScrollView, can_focus=False):
         return next(same, 0)
 
     def _bring(self) -> None:
-        self._scroll_to_mark()
-        self.post_message(self.Moved())
-
-    def _scroll_to_mark(self) -> None:
         """Scroll so that the mark is in view, the heading above it too where it is the first of its set."""
         shape = self.shape
         self._first = max(min(self._first, self._column), self._column - shape.shown + 1, 0)
@@ -142,6 +138,7 @@ class GridView(ScrollView, can_focus=False):
             elif line >= top + room:
                 self.scroll_to(y=line - room + 1, animate=False, force=True)
         self.refresh()
+        self.post_message(self.Moved())
 
     # How it lies
 
@@ -174,7 +171,7 @@ class GridView(ScrollView, can_focus=False):
     def on_resize(self) -> None:
         """Keep the mark in view."""
         self.virtual_size = Size(self.columns, len(self._lines) + _FIXED)
-        self._scroll_to_mark()
+        self._bring()
 
     # Painting
 
