@@ -101,7 +101,7 @@ class RunGridScreen(GridScreen[None]):
             operation.watched = self.is_current
             if operation.error is not None and operation.error is not self._told:
                 self._told = operation.error
-                self._note = visible_line(str(operation.error))
+                self.say(str(operation.error))
         self._show_remark()
 
     def on_screen_suspend(self) -> None:
@@ -131,7 +131,7 @@ class RunGridScreen(GridScreen[None]):
 
     def say(self, text: str) -> None:
         """Show a remark until the mark moves."""
-        self._note = visible_line(text)
+        self._note, self._place = visible_line(text), (self._view.row, self._view.model)
         self._show_remark()
 
     # Keys

@@ -76,7 +76,7 @@ class RunSetup(RunLists):
         #setup-fields Input { background: $panel; margin: 0 2 0 1; }
         #setup-fields Input.-wrong { color: $error; text-style: bold; }
         #setup-profile { width: 1fr; min-width: 7; }
-        #setup-fields #setup-seed { margin-right: 0; }
+        #setup-fields #setup-seed { margin: 0 0 0 1; }
         #setup-code { padding: 0 1; color: $text-muted; }
         #setup-remark { padding: 0 1; height: auto; min-height: 1; max-height: 3; color: $text-muted; }
         #setup-remark.-error { color: $error; }
