@@ -2,11 +2,13 @@
 
 import codecs
 import enum
+import string
 from collections.abc import Callable
 from functools import partial
 
 from textual import _ansi_sequences
 from textual.drivers import linux_driver
+from textual.keys import Keys
 
 
 class AltDigit(enum.Enum):
@@ -28,8 +30,20 @@ def _forgiving(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
     return partial(codecs.getincrementaldecoder(encoding), errors="replace")
 
 
+def in_one_piece() -> dict[str, tuple[enum.Enum, ...]]:
+    """What Escape means with what comes in the same read: Alt with a digit; before Ctrl with a letter, itself.
+
+    Alt with Ctrl is bound to nothing here, while Escape and Ctrl+R pressed in a row do arrive so over a slow line.
+    Textual writes a `^` for that Escape. Backspace, Tab and Enter, which are Ctrl with a letter too, stay as they are.
+    """
+    found: dict[str, tuple[enum.Enum, ...]] = {f"\x1b{key.value[-1]}": (key,) for key in AltDigit}
+    for letter in set(string.ascii_lowercase) - set("hijm"):
+        found[f"\x1b{chr(ord(letter) - 96)}"] = (Keys.Escape, Keys(f"ctrl+{letter}"))
+    return found
+
+
 class TerminalDriver(linux_driver.LinuxDriver):
-    """Textual's driver, but for two things.
+    """Textual's driver, but for three things.
 
     A byte that is not UTF-8 becomes U+FFFD. Textual's own decoder raises at the first such byte, which ends the program
     and loses the draft; a paste in Latin-1 or GBK, or a terminal set to them, brings plenty.
@@ -37,11 +51,12 @@ class TerminalDriver(linux_driver.LinuxDriver):
     Escape and a digit in one piece, which is how terminals and tmux send Alt with a digit, is that key. Textual takes
     it for a character that one terminal on one system means by it (`¡`, `º`). Escape pressed by a person and a digit
     somewhat later come in two pieces and stay two keys.
+
+    Escape and Ctrl with a letter in one piece are these two keys, see `in_one_piece`.
     """
 
     def run_input_thread(self) -> None:
         """Read the terminal until the program ends, with a decoder that forgives."""
         linux_driver.getincrementaldecoder = _forgiving  # type: ignore[assignment,attr-defined]  # what the reading loop calls
-        sequences = {f"\x1b{key.value[-1]}": (key,) for key in AltDigit}
-        _ansi_sequences.ANSI_SEQUENCES_KEYS.update(sequences)  # type: ignore[attr-defined]  # a dict, declared read-only
+        _ansi_sequences.ANSI_SEQUENCES_KEYS.update(in_one_piece())  # type: ignore[attr-defined]  # a dict, declared read-only
         super().run_input_thread()
