@@ -31,14 +31,15 @@ def _forgiving(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
 
 
 def in_one_piece() -> dict[str, tuple[enum.Enum, ...]]:
-    """What Escape means with what comes in the same read: Alt with a digit; before Ctrl with a letter, itself.
+    """What Escape means with what comes in the same read: Alt with a digit; before Ctrl with a letter, nothing.
 
-    Alt with Ctrl is bound to nothing here, while Escape and Ctrl+R pressed in a row do arrive so over a slow line.
-    Textual writes a `^` for that Escape. Backspace, Tab and Enter, which are Ctrl with a letter too, stay as they are.
+    Alt with Ctrl is bound to nothing here, and Textual writes a `^` for the Escape. As a key of its own it could come
+    behind the other, whose binding may have priority, and close what that has just opened. Backspace, Tab and Enter,
+    which are Ctrl with a letter too, stay as they are.
     """
     found: dict[str, tuple[enum.Enum, ...]] = {f"\x1b{key.value[-1]}": (key,) for key in AltDigit}
     for letter in set(string.ascii_lowercase) - set("hijm"):
-        found[f"\x1b{chr(ord(letter) - 96)}"] = (Keys.Escape, Keys(f"ctrl+{letter}"))
+        found[f"\x1b{chr(ord(letter) - 96)}"] = (Keys(f"ctrl+{letter}"),)
     return found
 
 
@@ -52,7 +53,7 @@ class TerminalDriver(linux_driver.LinuxDriver):
     it for a character that one terminal on one system means by it (`¡`, `º`). Escape pressed by a person and a digit
     somewhat later come in two pieces and stay two keys.
 
-    Escape and Ctrl with a letter in one piece are these two keys, see `in_one_piece`.
+    Escape and Ctrl with a letter in one piece are the latter, see `in_one_piece`.
     """
 
     def run_input_thread(self) -> None:
