@@ -118,9 +118,12 @@ def number(field: NumberField, text: str) -> int | None:
     if not written:
         return None
     bounds = f"{field.low:,} to {field.high:,}" if field.high < MAX_INT else f"{field.low:,} or more"
-    if not (written.isascii() and written.isdigit()) or not field.low <= int(written[:20]) <= field.high:
+    if (
+        not (written.isascii() and written.isdigit())
+        or not field.low <= int((written.lstrip("0") or "0")[:20]) <= field.high
+    ):
         raise ValueError(f"{field.name}: a whole number, {bounds}")
-    return int(written)
+    return int(written.lstrip("0") or "0")
 
 
 def _title_of(header: Header | None) -> str:
