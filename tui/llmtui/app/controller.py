@@ -301,9 +301,7 @@ class ChatController:
         session = self.session
         if session is None or self.busy:
             self._view.say("Not now: the model is busy")
-            return
-        asked = session.unanswered
-        if not asked:
+        elif not (asked := session.unanswered):
             self.regenerate()
         else:
             broken = session.messages[-1].id if asked != session.messages else None
