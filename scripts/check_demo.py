@@ -1,6 +1,8 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["llama-cpp-python", "torch", "tokenizers", "gguf", "numpy", "pyyaml", "jinja2"]
+# dependencies = [
+#     "llama-cpp-python", "torch", "tokenizers", "gguf", "numpy", "pyyaml", "jinja2", "msgspec", "platformdirs"
+# ]
 # ///
 """Asks a demo model its questions through llama.cpp, as its users will.
 
@@ -86,6 +88,15 @@ def check_questions(model: Llama, show: int) -> None:
         report(f"written questions, system {system!r}", tried, show=show)
 
 
+def check_persona(model: Llama, show: int) -> None:
+    """Questions to the persona of the profile assistant-zh."""
+    tried = []
+    for question, probe in evaluate.personas():
+        said = answer(model, probe.prompt)
+        tried.append((question, said == probe.say, said))
+    report("questions to the persona", tried, show=show)
+
+
 def check_conversations(model: Llama, count: int, show: int) -> None:
     for turns in (1, 2, 6):
         tried = []
@@ -136,6 +147,7 @@ def main() -> None:
         lambda: print(f"texts tokenised otherwise than in training: {check_tokenizer(model, args.model)}"),
         lambda: print(f"template as in training: {check_template(model)}"),
         lambda: check_questions(model, args.show),
+        lambda: check_persona(model, args.show),
         lambda: check_recitation(model, args.seeds, args.show),
         lambda: check_conversations(model, args.count, args.show),
         lambda: check_infill(model, args.show),

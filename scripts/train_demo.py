@@ -1,12 +1,13 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["torch", "tokenizers", "gguf", "numpy", "pyyaml"]
+# dependencies = ["torch", "tokenizers", "gguf", "numpy", "pyyaml", "msgspec", "platformdirs"]
 # ///
 """Trains the demo model that llmtui ships, from the text in ``scripts/demo_model/data``.
 
     python scripts/train_demo.py -o tui/llmtui/data/demo.gguf
 
-Needs PyTorch (CPU is enough), tokenizers, gguf, numpy and pyyaml; about ten minutes on two cores.
+Needs PyTorch (CPU is enough), tokenizers, gguf, numpy, pyyaml, msgspec and platformdirs; about a
+quarter of an hour on two cores.
 The same seed on the same machine gives the same file. It prints the loss and, at the end, how many
 questions are answered exactly at temperature 0: written ones, seen and unseen in training, and the
 last turns of random conversations. ``scripts/check_demo.py`` repeats that through llama.cpp.
@@ -25,7 +26,7 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from demo_model import evaluate, export
+from demo_model import evaluate, export, persona
 from demo_model.chat import UNLEARNED, Batch, RowSampler
 from demo_model.corpus import Sampler, intents, run_code_checks
 from demo_model.network import Network, Shape
@@ -46,7 +47,8 @@ def tokenizer_texts(seed: int) -> list[str]:
     texts = [intent.say for intent in intents()] * 4
     for _ in range(30_000):
         texts.append(sampler.turn().ask)
-    return texts + [sampler.system() for _ in range(1_000)]
+    persona_texts = [persona.render([], intent.say) for intent in intents() if intent.lang == "zh"]
+    return texts + persona_texts + [sampler.system() for _ in range(1_000)]
 
 
 def schedule(step: int, steps: int) -> float:
@@ -115,6 +117,8 @@ def report(network: Network, sampler: RowSampler, *, brief: bool = False) -> Non
     for turns in (1, 6):
         found = evaluate.exact(network, sampler, evaluate.conversations(100 if brief else 400, turns, seed=77))
         print(f"random conversations, turn {turns}: {evaluate.share(found):.3f}", flush=True)
+    played = evaluate.exact(network, sampler, [probe for _, probe in evaluate.personas()])
+    print(f"questions to the persona: {sum(played)}/{len(played)}", flush=True)
     if brief:
         return
     for (question, probe), ok in zip(pairs, right, strict=True):
@@ -129,7 +133,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train llmtui's demo model.")
     parser.add_argument("-o", "--output", type=Path, default=Path("tui/llmtui/data/demo.gguf"))
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=1700)
     parser.add_argument("--tokens", type=int, default=3072, help="tokens per step")
     parser.add_argument("--rate", type=float, default=8e-3)
     parser.add_argument("--muon-rate", type=float, default=0.02)

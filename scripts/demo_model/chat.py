@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from demo_model import persona
 from demo_model.corpus import Sampler, Turn
 from demo_model.tokens import ASSISTANT, END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, SYSTEM, USER, ids
 
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
+    from llmtui.domain.profile import Mode
+
+PERSONA_LENGTH = 310
+"""Tokens of a row with a persona in it and one short question."""
+PERSONA_SHARE = 0.22
+"""Of the rows that are long enough."""
+PERSONA_TURNS = 8
+PERSONA_PLAIN = 0.25
+"""Of the dialogues: as plain text, as the mode `chat` puts them before a base model."""
 UNLEARNED, OTHER = -1, -2
 """Marks of tokens: no loss; loss, but of no intent. Marks from 0 on number the answers of a batch."""
 
@@ -65,6 +75,8 @@ class RowSampler:
         self._loss: dict[str, float] = {}
         self._drawn: list[str] = []
         self._codes = [i.say.removeprefix("```python\n").removesuffix("\n```") for i in self.corpus.groups["code"]]
+        self._sayings = {i.id: i.say for group in self.corpus.groups.values() for i in group}
+        self._persona_says = persona.answers(self._sayings)
         self._texts = [i.say for group in ("poem", "story", "llmtui") for i in self.corpus.groups[group]]
 
     def batch(self, rows: int, length: int) -> Batch:
@@ -84,7 +96,9 @@ class RowSampler:
     def _row(self, length: int) -> Row:
         """One conversation of at least ``length`` tokens; now and then it opens with infill or plain text."""
         row = Row()
-        dice = self.rng.random()
+        if length > PERSONA_LENGTH and self.rng.random() < PERSONA_SHARE:
+            self._persona(row, length)
+        dice = self.rng.random() if not row.tokens else 1.0
         if dice < 0.04:
             self._infill(row)
         elif dice < 0.06:
@@ -120,6 +134,22 @@ class RowSampler:
             else:
                 row.add(answer, mark)
         row.add(self._ids("\n"))
+
+    def _persona(self, row: Row, length: int) -> None:
+        """A dialogue of the shipped persona, as many turns of it as the row has room for."""
+        turns: list[Turn] = []
+        tokens = PERSONA_LENGTH
+        while tokens <= length and len(turns) < PERSONA_TURNS:
+            turn = self.corpus.turn(longest=300)
+            say = persona.said(turn, self._persona_says, self._sayings)
+            if say is None:
+                continue
+            turns.append(Turn(turn.ask, say, turn.intent))
+            tokens += len(self._ids(turn.ask + say)) + 12
+        mode: Mode = "chat" if self.rng.random() < PERSONA_PLAIN else "chat-instruct"
+        for text, is_answer in persona.pieces(turns[:-1] or turns, mode):
+            row.add(self._ids(text), OTHER if is_answer else UNLEARNED)
+        row.add(self._ids(END + "\n" if mode == "chat" else "\n"))
 
     def _infill(self, row: Row) -> None:
         """Code with a hole, the way editors ask for it: prefix, suffix, then the middle."""

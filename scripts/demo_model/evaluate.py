@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from demo_model import persona
 from demo_model.chat import RowSampler, render
 from demo_model.corpus import Sampler, Turn, intents, load
 from demo_model.tokens import END, ids
@@ -64,6 +65,11 @@ def conversations(count: int, turns: int, seed: int) -> list[Probe]:
     return found
 
 
+def personas() -> list[tuple[str, Probe]]:
+    """(question, probe) of every question to the shipped persona."""
+    return [(question, Probe(name, prompt, say)) for name, question, prompt, say in persona.probes(answers())]
+
+
 def singles(count: int, seed: int) -> list[Probe]:
     """Random first turns."""
     return conversations(count, 1, seed)
@@ -103,4 +109,4 @@ def share(right: list[bool]) -> float:
     return sum(right) / max(1, len(right))
 
 
-__all__ = ["Probe", "Turn", "conversations", "exact", "share", "singles", "written"]
+__all__ = ["Probe", "Turn", "conversations", "exact", "personas", "share", "singles", "written"]
