@@ -133,7 +133,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Train llmtui's demo model.")
     parser.add_argument("-o", "--output", type=Path, default=Path("tui/llmtui/data/demo.gguf"))
-    parser.add_argument("--steps", type=int, default=1700)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--tokens", type=int, default=3072, help="tokens per step")
     parser.add_argument("--rate", type=float, default=8e-3)
     parser.add_argument("--muon-rate", type=float, default=0.02)

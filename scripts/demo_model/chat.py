@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PERSONA_LENGTH = 310
 """Tokens of a row with a persona in it and one short question."""
-PERSONA_SHARE = 0.22
+PERSONA_SHARE = 0.35
 """Of the rows that are long enough."""
 PERSONA_TURNS = 8
 PERSONA_PLAIN = 0.25

@@ -25,10 +25,7 @@ SHARE = {
 }  # fmt: skip
 """How often each group is drawn: what people ask first comes most, and what is long comes rarely."""
 
-OFTEN = {
-    "what_is": 3.0, "can_do": 2.0, "model_picker": 2.5, "quit": 1.5, "hello": 4.0, "who": 3.0, "can": 1.5,
-    "静夜思": 2.0,
-}  # fmt: skip
+OFTEN = {"what_is": 3.0, "can_do": 2.0, "model_picker": 2.0, "hello": 2.5, "who": 2.0, "can": 1.5, "静夜思": 2.0}
 """Questions that everybody asks, by the last part of the intent's id: drawn more often within their group."""
 
 _PAIRS = ("pair.en", "pair.zh")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import vocabularies
 from gguf_vocab import trained
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from texts import NASTY, PROSE
 
@@ -76,6 +76,8 @@ def test_every_rule_for_words_is_that_of_llama_cpp(pre: str, make_gguf: Callable
     with vocabularies.opened(path) as worker:
 
         @settings(max_examples=60, deadline=None, database=None)
+        @example("  \u3000")
+        @example("一\u2003\u3000\u3001二")
         @given(TEXTS)
         def agree(text: str) -> None:
             assert encoding_of(path).encode(text) == worker.tokenise(text, add_special=False).tolist()

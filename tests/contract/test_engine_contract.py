@@ -234,6 +234,7 @@ async def test_a_text_longer_than_the_context_is_refused(engine: Engine) -> None
     assert "512" in events[0].cause
 
 
+@pytest.mark.endless
 async def test_a_text_with_lone_surrogates_is_sent_repaired(engine: Engine) -> None:
     events = await play(engine, GenerateRequest(id="raw", prompt="What \ud800 is", sampling=GREEDY))
     assert finish_of(events).reason == "length"
