@@ -74,18 +74,13 @@ def import_set(
     """
     known = FORMATS[format_name] if format_name else format_of(source)
     name = name or _name_of(output or source)
-    target = output or user_folder(folders) / f"{name}.yaml"
-    if target.exists() and not force:
-        raise _is_there(target)
-    header = Header(
-        schema="llmtui.promptset/1", name=name, title=well_formed(source.stem), source=well_formed(source.name)
-    )
+    target = _target(output or user_folder(folders) / f"{name}.yaml", force=force)
     left = _Leftovers()
     drafts = _limited(known.read(source, wishes), limit)
     try:
         if output is None:
             make_private_dir(target.parent)
-        written = write_set(target, header, drafts, on_left=left.note, on_written=on_written)
+        written = write_set(target, _header(name, source), drafts, on_left=left.note, on_written=on_written)
     except OSError as error:
         raise _unwritable(target, error) from error
     if not written:
@@ -101,6 +96,11 @@ def import_set(
     )
 
 
+def _header(name: str, source: Path) -> Header:
+    title, file = well_formed(source.stem), well_formed(source.name)
+    return Header(schema="llmtui.promptset/1", name=name, title=title, source=file)
+
+
 class _Leftovers:
     """What an import left out: the first few, and how many."""
 
@@ -114,9 +114,11 @@ class _Leftovers:
             self.first.append(what)
 
 
-def _is_there(target: Path) -> UsageError:
-    remedy = "Choose another name with -n, or give --force"
-    return UsageError(f"{target.name} is there already", cause=str(target), remedy=remedy)
+def _target(path: Path, *, force: bool) -> Path:
+    if path.exists() and not force:
+        remedy = "Choose another name with -n, or give --force"
+        raise UsageError(f"{path.name} is there already", cause=str(path), remedy=remedy)
+    return path
 
 
 def _unwritable(target: Path, error: OSError) -> StoreError:

@@ -123,11 +123,7 @@ def build(
     elif profile.mode in PERSONA_MODES:
         asked = _persona(profile, kept, system, summary, answer_start)
     else:
-        chat = list(prompt_of(None, kept))
-        if summary and chat:
-            chat[0] = ChatMessage(chat[0].role, f"{summary}\n\n{chat[0].content}")
-        head = (ChatMessage("system", system),) if system else ()
-        asked = Asked(messages=(*head, *chat))
+        asked = _instruct(kept, system, summary)
     start = asked.answer_start if profile.mode in PERSONA_MODES else answer_start
     uses_template = asked.prompt is None
     return msgspec.structs.replace(
@@ -137,6 +133,14 @@ def build(
         thinking=thinking if uses_template else NO_WISH,
         dropped=dropped,
     )
+
+
+def _instruct(kept: Sequence[Message], system: str | None, summary: str) -> Asked:
+    chat = list(prompt_of(None, kept))
+    if summary and chat:
+        chat[0] = msgspec.structs.replace(chat[0], content=f"{summary}\n\n{chat[0].content}")
+    head = (ChatMessage("system", system),) if system else ()
+    return Asked(messages=(*head, *chat))
 
 
 def _kept(profile: Profile, conversation: Sequence[Message], leave_out: int, note: Note | None) -> list[Message]:

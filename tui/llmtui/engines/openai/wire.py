@@ -150,7 +150,7 @@ def turn_body(
     sampling, text = request.sampling, request.prompt
     if sampling.grammar is not None and (kind != LLAMA_SERVER or standard_only):
         raise _no_grammar(kind)
-    options: dict[str, Any] = {"include_usage": True}
+    options = {"include_usage": True} | ({"continuous_usage_stats": True} if kind in {VLLM, SGLANG} else {})
     body: dict[str, Any] = {
         "model": model,
         **_asked(request, kind),
@@ -171,8 +171,6 @@ def turn_body(
         body |= told(sampling.thinking, kind, standard_only=standard_only, template=template).body
     if kind == LLAMA_SERVER:
         body |= {"timings_per_token": True, "return_progress": True, "reasoning_format": "none"}
-    if kind in {VLLM, SGLANG}:
-        options["continuous_usage_stats"] = True
     return body if standard_only else body | beyond_standard(sampling, kind)
 
 
