@@ -29,7 +29,7 @@ def begin(screen: Terminal, words: str, *, limit: str = "") -> None:
         screen.send(limit.encode())
     screen.see(f"{limit or 34} samples × 1 model")
     screen.send(CTRL_R)
-    screen.see("asking demo")
+    screen.wait_for(lambda: "asking demo" in screen.text or "complete" in screen.text, 60, "the run, or its end")
 
 
 def records(env: dict[str, str], kind: str) -> list[dict[str, object]]:
